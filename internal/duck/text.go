@@ -1,0 +1,5 @@
+package duck
+
+import "fmt"
+
+func text(v any) string { return fmt.Sprint(v) }

@@ -35,10 +35,22 @@ type Contract struct {
 type Batch struct {
 	Columns []string // the source's own column names, one per cell of every row
 	Rows    [][]any
-	RowIDs  []string // aligned with Rows: stable source position ("file.csv:12"); empty means number them
-	Bad     []BadRow // what could not be decoded into a row
+	// Text says that string cells carry no type of their own (CSV, spreadsheets): where a column is not declared, its
+	// type is inferred from the text. Without it a string cell of an undeclared column stays text.
+	Text   bool
+	RowIDs []string // aligned with Rows: stable source position ("file.csv:12"); empty means number them
+	Bad    []BadRow // what could not be decoded into a row
 	// Checkpoint is valid once every row up to and including this batch is durable. Zero: not a safe point to stop at.
+	// A batch without rows may carry one: the source has looked further and found nothing.
 	Checkpoint landing.Checkpoint
+	Warnings   []string // for the person who runs it: "leads.csv is empty"
+	Progress   Progress
+}
+
+// Progress says how far a read has come, as far as the source knows; zero fields are unknown.
+type Progress struct {
+	Item        string // "file 3 of 12: leads.csv"
+	Bytes, Size int64  // read so far and in all, of the whole stream
 }
 
 // BadRow is input that was read but is not a row.
@@ -63,6 +75,12 @@ type Source interface {
 // Acker is an optional ability of queues: told only after the load that holds the rows is committed.
 type Acker interface {
 	Ack(ctx context.Context, stream string, at landing.Checkpoint) error
+}
+
+// Comparer is an optional ability of sources that can tell cheaply whether a complete read would bring the same rows
+// as the read that ended at last. A replace stream with nothing changed is then not landed again.
+type Comparer interface {
+	Unchanged(ctx context.Context, stream string, last landing.Checkpoint) (bool, error)
 }
 
 // Checker is an optional ability for doctor: each finding names what was tried and what to do.

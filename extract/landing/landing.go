@@ -51,6 +51,7 @@ type Column struct {
 	Type        Type   `json:"type"`
 	Declared    bool   `json:"declared,omitempty"` // typed by the source file, not inferred
 	Required    bool   `json:"required,omitempty"` // a NULL sends the row to quarantine
+	Empty       bool   `json:"empty,omitempty"`    // no value was ever seen and none declared: Type is a placeholder that any first value replaces
 	PII         string `json:"pii,omitempty"`      // personal-data tag: email, phone, name, address, id, ip, free_text
 	Description string `json:"description,omitempty"`
 }
@@ -86,6 +87,9 @@ type File struct {
 	Rows   int64  `json:"rows"`
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"`
+	// Columns are the columns that the file holds with other types than the load's schema, or lacks (empty type): it was
+	// written before a later row widened or added them. Readers cast; see Groups.
+	Columns map[string]Type `json:"columns,omitempty"`
 }
 
 // SchemaChange records one way in which a load's schema differs from the load before it.
@@ -111,10 +115,13 @@ type Manifest struct {
 	Quarantine    []File         `json:"quarantine,omitempty"`
 	Rows          int64          `json:"rows"`
 	Quarantined   int64          `json:"quarantined"`
-	// Starts is true when the load begins a complete read of a replace stream: rows of earlier loads no longer count.
-	// A complete read may roll over several loads; only the first has Starts, only the last has Complete.
-	Starts   bool       `json:"starts,omitempty"`
-	Complete bool       `json:"complete,omitempty"`
+	// Starts is true when the load begins a complete read of a replace stream, or a full refresh of any other: once the
+	// read is complete, rows of earlier loads no longer count. A complete read may roll over several loads; only the
+	// first has Starts, only the last has Complete. See Current.
+	Starts   bool `json:"starts,omitempty"`
+	Complete bool `json:"complete,omitempty"`
+	// Replaces lists loads whose rows this one holds instead (compaction): from its commit on they do not count.
+	Replaces []string   `json:"replaces,omitempty"`
 	Before   Checkpoint `json:"checkpoint_before"`
 	After    Checkpoint `json:"checkpoint_after"`
 	// StartedAt and LandedAt are instants in UTC.

@@ -246,4 +246,6 @@ func nullable(s string) any {
 	return s
 }
 
-func hexID(n int64) string { return "0x" + hex.EncodeToString([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}) }
+func hexID(n int64) string {
+	return "0x" + hex.EncodeToString([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+}

@@ -161,12 +161,26 @@ func (d *decoder) add(n Node, err error) {
 	if err == nil {
 		return
 	}
-	switch err.(type) {
-	case *fault.Error, fault.List:
-		d.errs.Add(err)
+	switch e := err.(type) {
+	case fault.List:
+		d.errs.Add(e)
+	case *fault.Error:
+		if e.File == "" {
+			e = d.place(n, e)
+		}
+		d.errs.Add(e)
 	default:
 		d.errs.Add(d.explain(n, err))
 	}
+}
+
+// place gives an error of a type that cannot know where it is (UnmarshalText, FromShort) its place.
+func (d *decoder) place(n Node, f *fault.Error) *fault.Error {
+	at := n.Fault(f.Hint, "%s", f.Msg)
+	if f.Err != nil && !(n.scalar() && n.v.expanded) { // a cause may quote what a variable held (P8)
+		at.Err = f.Err
+	}
+	return at
 }
 
 // explain wraps an error about a scalar without letting a value that came from a variable out (P8).
@@ -391,24 +405,10 @@ func (d *decoder) text(n Node, rv reflect.Value, t tags) {
 			d.errs.Add(f)
 			return
 		}
-		d.add(n, d.place(n, err))
+		d.add(n, err)
 		return
 	}
 	d.enum(n, n.v.text, t)
-}
-
-// place gives a fault from UnmarshalText, which cannot know where it is, its place.
-func (d *decoder) place(n Node, err error) error {
-	f, ok := err.(*fault.Error)
-	if !ok {
-		return err
-	}
-	at := n.Fault(f.Hint, "%s", f.Msg)
-	at.Err = f.Err
-	if n.v.expanded {
-		at.Err = nil
-	}
-	return at
 }
 
 func (d *decoder) enum(n Node, text string, t tags) {

@@ -248,3 +248,28 @@ func (v Bytes) String() string {
 	}
 	return fmt.Sprintf("%s%s", strconv.FormatFloat(math.Round(f*10)/10, 'f', -1, 64), unit)
 }
+
+// LatestVersion is the newest file format that this binary knows, for every kind of file.
+const LatestVersion = 1
+
+// Version is the `version` key of a file. A newer one than LatestVersion is refused.
+type Version int
+
+// UnmarshalConfig checks that this binary can read the file.
+func (v *Version) UnmarshalConfig(n Node) error {
+	text, _ := n.Text()
+	i, err := toInt(text)
+	switch {
+	case n.Kind() != Int || err != nil || i < 1:
+		return n.Fault(fmt.Sprintf("Write version: %d.", LatestVersion), "is not a version")
+	case i > LatestVersion:
+		return n.Fault("Update the millrace binary.", "this file is of a newer format than this binary knows (up to %d)", LatestVersion)
+	}
+	*v = Version(i)
+	return nil
+}
+
+// ConfigSchema is the JSON Schema of the versions that this binary reads.
+func (v *Version) ConfigSchema() map[string]any {
+	return map[string]any{"type": "integer", "minimum": 1, "maximum": LatestVersion}
+}

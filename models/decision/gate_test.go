@@ -213,7 +213,9 @@ func TestIdentity(t *testing.T) {
 	}
 	for name, change := range map[string]func(*Decision){
 		"choice": func(d *Decision) { d.Choice = "nurture" }, "mode": func(d *Decision) { d.Mode = Live },
-		"inputs": func(d *Decision) { d.InputsHash = HashInputs(map[string]Value{"score": json.RawMessage("8"), "country": json.RawMessage(`1"DE"`)}) },
+		"inputs": func(d *Decision) {
+			d.InputsHash = HashInputs(map[string]Value{"score": json.RawMessage("8"), "country": json.RawMessage(`1"DE"`)})
+		},
 	} {
 		x := first
 		change(&x)

@@ -163,6 +163,7 @@ type reader struct {
 	offset  int
 	anchors map[string]*value
 	nodes   int
+	tooMany bool // said once
 	errs    fault.List
 }
 
@@ -187,7 +188,8 @@ func (r *reader) node(n ast.Node, path string, depth int) *value {
 		return &value{kind: Null, pos: p}
 	}
 	if r.nodes++; r.nodes > maxNodes {
-		if r.nodes == maxNodes+1 {
+		if !r.tooMany {
+			r.tooMany = true
 			r.fail(p, path, "Split the file.", "holds more than %d values", maxNodes)
 		}
 		return &value{kind: Null, pos: p}
@@ -222,7 +224,10 @@ func (r *reader) node(n ast.Node, path string, depth int) *value {
 			r.fail(p, path, fault.DidYouMean(name, keysOf(r.anchors)), "alias *%s has no anchor &%s above it", name, name)
 			return &value{kind: Null, pos: p}
 		}
-		r.nodes += size(v)
+		if r.nodes += size(v); r.nodes > maxNodes && !r.tooMany {
+			r.tooMany = true
+			r.fail(p, path, "Write the aliases out, or split the file.", "holds more than %d values once its aliases are followed", maxNodes)
+		}
 		return v
 	case *ast.TagNode:
 		return r.tag(n, path, depth)

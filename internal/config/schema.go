@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding"
+	"math"
 	"reflect"
 	"strconv"
 	"strings"
@@ -97,13 +98,14 @@ func (s *schemer) of(t reflect.Type, tg tags) map[string]any {
 	case reflect.Bool:
 		return orEnv(map[string]any{"type": "boolean"})
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return orEnv(bounded(map[string]any{"type": "integer"}, tg))
+		largest := int64(math.MaxInt64) >> (64 - t.Bits())
+		return orEnv(bounded(map[string]any{"type": "integer", "minimum": -largest - 1, "maximum": largest}, tg))
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		m := bounded(map[string]any{"type": "integer"}, tg)
-		if _, ok := m["minimum"]; !ok {
-			m["minimum"] = 0
+		largest := int64(math.MaxInt64) // the decoder reads whole numbers as int64
+		if t.Bits() < 64 {
+			largest = 1<<t.Bits() - 1
 		}
-		return orEnv(m)
+		return orEnv(bounded(map[string]any{"type": "integer", "minimum": 0, "maximum": largest}, tg))
 	case reflect.Float32, reflect.Float64:
 		return orEnv(bounded(map[string]any{"type": "number"}, tg))
 	case reflect.Slice:

@@ -200,12 +200,13 @@ func (v *Bytes) UnmarshalConfig(n Node) error {
 	if !ok {
 		return n.Fault(hint, "wants an amount of bytes, found %s", n.Kind())
 	}
-	if n.Kind() == Int || n.v.expanded && resolve(text) == Int {
-		if i, err := toInt(text); err == nil && i >= 0 {
-			*v = Bytes(i)
-			return nil
+	if k := resolve(text); (k == Int || k == Float) && (n.Kind() != String || n.v.expanded) {
+		i, ok := whole(text)
+		if !ok || i < 0 {
+			return n.Fault(hint, "is not an amount of bytes")
 		}
-		return n.Fault(hint, "is not an amount of bytes")
+		*v = Bytes(i)
+		return nil
 	}
 	if !n.textual() || !bytesRE.MatchString(text) {
 		return n.Fault(hint, "is not an amount of bytes")
@@ -231,7 +232,7 @@ func (v *Bytes) UnmarshalConfig(n Node) error {
 // ConfigSchema is the JSON Schema of what UnmarshalConfig takes.
 func (v *Bytes) ConfigSchema() map[string]any {
 	return map[string]any{"anyOf": []any{
-		map[string]any{"type": "integer", "minimum": 0},
+		map[string]any{"type": "integer", "minimum": 0, "maximum": int64(math.MaxInt64)},
 		map[string]any{"type": "string", "pattern": bytesPattern},
 		envSchema(),
 	}}

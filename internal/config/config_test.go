@@ -176,6 +176,15 @@ func TestDecodeUnion(t *testing.T) {
 	if err := n.Decode(&o); err == nil || !strings.HasPrefix(err.Error(), "sample.yml:1:1: config.path: is required and missing") {
 		t.Errorf("absent: %v", err)
 	}
+	var holder struct {
+		Sub Node `yaml:"sub"`
+	}
+	if err := parse(t, "{}").Decode(&holder); err != nil || !holder.Sub.IsZero() {
+		t.Fatal(err)
+	}
+	if err := holder.Sub.Decode(&o); err == nil || !strings.HasPrefix(err.Error(), "sample.yml:1:1: sub.path: is required and missing") {
+		t.Errorf("absent field: %v", err)
+	}
 	if err := n.Decode(common{}); err == nil {
 		t.Error("a value that is not a pointer must be refused")
 	}

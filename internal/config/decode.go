@@ -254,6 +254,9 @@ func (d *decoder) structs(n Node, rvs []reflect.Value) {
 				names = append(names, t.name)
 			}
 			f := child.KeyFault(fault.DidYouMean(e.name, names), "unknown key")
+			if strings.Contains(e.name, ")") && child.Kind() == Null { // {type: DECIMAL(18,4)}
+				f.Hint = "Put quotes around a value with a comma inside { } and [ ]."
+			}
 			if len(names) == 0 {
 				f.Hint = "No keys are taken here."
 			}
@@ -263,6 +266,9 @@ func (d *decoder) structs(n Node, rvs []reflect.Value) {
 		given[e.name] = child.Kind() > Null
 	}
 	for _, t := range targets {
+		if t.typ == nodeType && t.rv.Interface().(Node).IsZero() {
+			t.rv.Set(reflect.ValueOf(n.Get(t.name))) // absent, but what is missing inside will have a place
+		}
 		if !t.required {
 			continue
 		}

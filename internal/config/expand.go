@@ -101,7 +101,7 @@ func ReadDotEnv(path string) (map[string]string, error) {
 // badEnvLine finds the first line that alone cannot be read; 0 when only the whole is wrong.
 func badEnvLine(src []byte) int {
 	for i, line := range bytes.Split(src, []byte("\n")) {
-		if _, err := godotenv.UnmarshalBytes(line); err != nil {
+		if _, err := godotenv.UnmarshalBytes(append(line[:len(line):len(line)], '\n')); err != nil {
 			return i + 1
 		}
 	}

@@ -51,21 +51,21 @@ type Headline struct {
 
 // KPI is one figure beside what it was and what it should be.
 type KPI struct {
-	Name         string     `json:"name"`
-	Label        string     `json:"label"`
-	About        string     `json:"about,omitempty"` // what it means, for a tooltip
-	Value        Quantity   `json:"value"`
-	Previous     Quantity   `json:"previous"`
-	Delta        Quantity   `json:"delta"`
-	DeltaPct     Quantity   `json:"delta_pct"`
-	N            Quantity   `json:"n"`
-	Target       Quantity   `json:"target"` // nothing in the cell: no target is set
-	Gap          Quantity   `json:"gap"`
-	TargetStatus string     `json:"target_status,omitempty"` // on track, off track
-	LowerBetter  bool       `json:"lower_better,omitempty"`
-	Tone         Tone       `json:"tone,omitempty"` // of the change
-	History      []Quantity `json:"history,omitempty"`
-	HistoryX     []string   `json:"history_x,omitempty"`
+	Name        string     `json:"name"`
+	Label       string     `json:"label"`
+	About       string     `json:"about,omitempty"` // what it means, for a tooltip
+	Value       Quantity   `json:"value"`
+	Previous    Quantity   `json:"previous"`
+	Delta       Quantity   `json:"delta"`
+	DeltaPct    Quantity   `json:"delta_pct"`
+	N           Quantity   `json:"n"`
+	Target      Quantity   `json:"target"` // nothing in the cell: no target is set
+	Gap         Quantity   `json:"gap"`
+	Verdict     string     `json:"verdict,omitempty"` // met, missed, na
+	LowerBetter bool       `json:"lower_better,omitempty"`
+	Tone        Tone       `json:"tone,omitempty"` // of the change
+	History     []Quantity `json:"history,omitempty"`
+	HistoryX    []string   `json:"history_x,omitempty"`
 }
 
 // KPIs are several figures of one period.
@@ -118,7 +118,8 @@ type GridColumn struct {
 	// Compare names the column that holds this column's target, for marking what misses it.
 	Compare     string `json:"compare,omitempty"`
 	LowerBetter bool   `json:"lower_better,omitempty"`
-	Bars        bool   `json:"bars,omitempty"` // draw each number's size behind it
+	Status      bool   `json:"status,omitempty"` // the cell is a status word: pass, warn, fail
+	Bars        bool   `json:"bars,omitempty"`   // draw each number's size behind it
 }
 
 // Grid is a table of cells.
@@ -127,10 +128,9 @@ type Grid struct {
 	Columns []GridColumn `json:"columns"`
 	Rows    [][]Quantity `json:"rows"`
 	Note    Text         `json:"note"`
-	// Total is how many rows there are when the channel is given fewer: zero means all are here.
-	Limit  int    `json:"limit,omitempty"` // how many rows a page should show; a workbook shows all
-	Empty  string `json:"empty,omitempty"` // what to say when there is no row
-	Source string `json:"source"`
+	Limit   int          `json:"limit,omitempty"` // how many rows a page should show; a workbook shows all
+	Empty   string       `json:"empty,omitempty"` // what to say when there is no row
+	Source  string       `json:"source"`
 }
 
 // Prose is several paragraphs.
@@ -148,8 +148,10 @@ type CalcCell struct {
 	Given   Value    `json:"-"`                 // an assumption from the definition
 	Formula string   `json:"formula,omitempty"` // of names, + - * / ( ), min, max, round, if
 	Result  Value    `json:"-"`                 // what Formula gives now; nothing when it divides by zero
-	Reason  string   `json:"reason,omitempty"`
-	Note    string   `json:"note,omitempty"`
+	// Sheet writes Formula as a spreadsheet reads it, each name replaced by what the function gives for it.
+	Sheet  func(name func(string) string) string `json:"-"`
+	Reason string                                `json:"reason,omitempty"`
+	Note   string                                `json:"note,omitempty"`
 }
 
 // Calculator is a sheet whose results follow from figures and assumptions by formulas that the reader can change.

@@ -35,7 +35,13 @@ func (c *Composer) Compose(ctx context.Context, def *Definition, period Period) 
 	build := c.Data.Build()
 	doc := &Document{Report: def.Report, Title: def.Title, Project: c.Project, Period: period, PeriodKey: period.Key(),
 		At: c.Now.In(c.zone()), BuildID: build.ID, BuiltAt: build.PublishedAt}
-	in := &Input{Recorder: rec, Period: period, Report: def.Report, Currency: c.Currency, Now: c.Now, Labels: def.Labels, Shown: def.Shown()}
+	rec.section = "labels"
+	names, err := labels(ctx, rec, def.Labels)
+	if err != nil {
+		return nil, fault.Wrap(err, "report %s: read the names of KPIs", def.Report)
+	}
+	in := &Input{Recorder: rec, Period: period, Report: def.Report, Currency: c.Currency, Now: c.Now, Labels: names,
+		Dimensions: def.Dimensions, Actions: def.Actions, Shown: def.Shown()}
 	for _, spec := range def.Sections {
 		if err := ctx.Err(); err != nil {
 			return nil, err

@@ -1,17 +1,23 @@
 package reports
 
+import (
+	"millrace/internal/config"
+	"millrace/internal/fault"
+)
+
 // Definition is one file of reports/, checked.
 type Definition struct {
-	File      string
-	Report    string
-	Title     string
-	Schedule  string // cron, in the project's zone; "" means after every new build
-	Grain     string // of the period: month unless said
-	Last      int    // how many periods histories show
-	Labels    Labels
-	Sections  []SectionSpec
-	Channels  []ChannelSpec
-	Relations []string // relations that the definition names, for lineage
+	File       string
+	Report     string
+	Title      string
+	Schedule   config.Cron // in the project's zone; zero means after every new build
+	Grain      string      // of the period
+	Last       int         // how many periods histories show
+	Labels     Labels
+	Dimensions []string // where to look for reasons, the most useful one first
+	Actions    []Action
+	Sections   []SectionSpec
+	Channels   []ChannelSpec
 }
 
 // SectionSpec is one section of a definition.
@@ -27,6 +33,44 @@ type ChannelSpec struct {
 	Kind    ChannelKind
 	Options any
 	Line    int
+}
+
+// Action is a recommendation that a definition knows how to make.
+type Action struct {
+	KPI   string   `yaml:"kpi" doc:"a ratio of metrics.kpi: the segment whose figure, brought to the goal, gives most is chosen"`
+	By    []string `yaml:"by" doc:"dimensions to look in (default: the report's)"`
+	Goal  string   `yaml:"goal" enum:"total,previous,target" default:"total" doc:"what the segment is to reach: the figure of all, its own of the period before, or its target"`
+	Worth string   `yaml:"worth" doc:"the KPI that says what one unit of the numerator is worth, such as average_deal"`
+	Unit  string   `yaml:"unit" doc:"what one unit of the numerator is called: won deals"`
+	Of    string   `yaml:"of" doc:"what one unit of the denominator is called: closed deals"`
+	MinN  int      `yaml:"min_n" default:"20" min:"1" doc:"segments with fewer cases are left alone"`
+	SQL   string   `yaml:"sql" doc:"a query of your own instead of kpi: its first row is the recommendation, no row means none"`
+	Do    string   `yaml:"do" required:"true" doc:"the sentence, with {segment} and the other columns in braces; digits are refused"`
+	// Effect is the arithmetic for a query of one's own; for a KPI it is written from the figures.
+	Effect string `yaml:"effect" doc:"the expected effect with its arithmetic, with {columns}; for sql"`
+
+	do, effect *Template
+}
+
+// DoTemplate is the parsed sentence.
+func (a *Action) DoTemplate() *Template { return a.do }
+
+// EffectTemplate is the parsed arithmetic; nil when there is none.
+func (a *Action) EffectTemplate() *Template { return a.effect }
+
+// Parse checks the sentences. It must be called before the templates are asked for.
+func (a *Action) Parse() error {
+	var err error
+	if (a.KPI == "") == (a.SQL == "") {
+		return &fault.Error{Msg: "an action needs either kpi or sql", Hint: "Name a ratio in kpi:, or write a query in sql:."}
+	}
+	if a.do, err = ParseTemplate(a.Do); err != nil {
+		return err
+	}
+	if a.Effect != "" {
+		a.effect, err = ParseTemplate(a.Effect)
+	}
+	return err
 }
 
 // shown is an optional ability of options: which KPIs they name.

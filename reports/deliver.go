@@ -8,9 +8,8 @@ import (
 	"time"
 
 	"millrace/activate/receipt"
+	"millrace/internal/config"
 	"millrace/internal/fault"
-
-	"github.com/robfig/cron/v3"
 )
 
 // Deliverer hands documents to channels, each once.
@@ -131,25 +130,10 @@ func (s Slot) Edition() string {
 // maxCatchUp bounds the walk over missed slots: a schedule of every minute that slept for years must not hang.
 const maxCatchUp = 10_000
 
-// ParseSchedule reads a cron line of five fields, or one of @hourly, @daily, @weekly, @monthly.
-func ParseSchedule(s string) (cron.Schedule, error) {
-	p := cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
-	sched, err := p.Parse(s)
-	if err != nil {
-		return nil, &fault.Error{Key: "schedule", Value: s, Msg: "not a schedule", Err: err,
-			Hint: `Write five fields such as "0 8 * * 1" (Mondays at eight) in the project's zone.`}
-	}
-	return sched, nil
-}
-
 // Due tells whether a report with a schedule waits to be delivered at now, and which slot it answers: the latest one not
 // later than now. last is when it was last delivered, zero for never. Slots missed in between are caught up once, by the
 // latest. A report that was never delivered answers its latest slot of the past 35 days.
-func Due(schedule string, last, now time.Time, zone *time.Location) (Slot, bool, error) {
-	sched, err := ParseSchedule(schedule)
-	if err != nil {
-		return Slot{}, false, err
-	}
+func Due(sched config.Cron, last, now time.Time, zone *time.Location) (Slot, bool) {
 	if zone == nil {
 		zone = time.UTC
 	}
@@ -172,5 +156,5 @@ func Due(schedule string, last, now time.Time, zone *time.Location) (Slot, bool,
 		slot.At = at
 		at = sched.Next(at)
 	}
-	return slot, !slot.At.IsZero(), nil
+	return slot, !slot.At.IsZero()
 }

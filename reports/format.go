@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Unit says how a number is written. The first six are the units of metrics.kpi.
@@ -39,6 +40,8 @@ type Format struct {
 	Abs      bool   `json:"abs,omitempty"`      // drop the sign: the words around it give the direction
 	Bare     bool   `json:"bare,omitempty"`     // without the unit's word: the heading has it
 	Grain    string `json:"grain,omitempty"`    // for dates that name a period: month, quarter, week, year
+	Coarse   bool   `json:"coarse,omitempty"`   // one digit after the point is enough for a percentage
+	Lower    bool   `json:"lower,omitempty"`    // a text inside a sentence: without its capital letter
 }
 
 // Delta is the format of a difference of two such numbers.
@@ -69,6 +72,9 @@ func (f Format) Show(v Value) string {
 	}
 	r, ok := v.Rat()
 	if !ok || f.Unit == TextUnit {
+		if f.Lower {
+			return lowerFirst(v.Text())
+		}
 		return v.Text()
 	}
 	sign := ""
@@ -80,7 +86,11 @@ func (f Format) Show(v Value) string {
 	switch f.Unit {
 	case Ratio, Points:
 		r.Mul(r, big.NewRat(100, 1))
-		s := sign + group(r.FloatString(2))
+		digits := 2
+		if f.Coarse {
+			digits = 1
+		}
+		s := sign + group(r.FloatString(digits))
 		switch {
 		case f.Bare && f.Unit == Points:
 			return s
@@ -119,6 +129,16 @@ func (f Format) Show(v Value) string {
 		return sign + group(trimZero(r.FloatString(1)))
 	}
 	return sign + group(trimZero(r.FloatString(4)))
+}
+
+// lowerFirst takes the capital off the first word, unless the word is an acronym.
+func lowerFirst(s string) string {
+	r := []rune(s)
+	if len(r) == 0 || len(r) > 1 && unicode.IsUpper(r[1]) {
+		return s
+	}
+	r[0] = unicode.ToLower(r[0])
+	return string(r)
 }
 
 func abs(r *big.Rat) *big.Rat { return new(big.Rat).Abs(r) }

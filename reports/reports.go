@@ -38,6 +38,9 @@ type Input struct {
 	Now      time.Time
 	// KPIs are the definition's labels and meanings by name; see Labels.
 	Labels Labels
+	// Dimensions are where to look for reasons; Actions what may be recommended.
+	Dimensions []string
+	Actions    []Action
 	// Shown are the KPIs that the definition's own `show` lists name, in order: what the report is about.
 	Shown []string
 }
@@ -49,7 +52,9 @@ type Labels map[string]Label
 type Label struct {
 	Label       string `yaml:"label" doc:"how the KPI is called in this report"`
 	About       string `yaml:"about" doc:"what it means, in a sentence"`
-	LowerBetter bool   `yaml:"lower_is_better" doc:"a fall is good news"`
+	LowerBetter *bool  `yaml:"lower_is_better" doc:"a fall is good news (default: as metrics.kpi_definition says)"`
+
+	cell Cell // where the label came from, if it came from the data
 }
 
 // Of is the label of a KPI.
@@ -60,17 +65,61 @@ func (l Labels) Of(kpi string) string {
 	return Title(kpi)
 }
 
-// LowerBetter reports whether a fall of the KPI is good news: as the definition says, else as the trade sees it.
+// Say puts the label of a KPI at the beginning of a sentence.
+func (l Labels) Say(w *Writer, kpi string) *Writer { return l.say(w, kpi, false) }
+
+// SayInside puts the label of a KPI inside a sentence, without its capital letter.
+func (l Labels) SayInside(w *Writer, kpi string) *Writer { return l.say(w, kpi, true) }
+
+func (l Labels) say(w *Writer, kpi string, inside bool) *Writer {
+	if e := l[kpi]; e.cell.ref.Source != "" {
+		return w.Num(e.cell, Format{Unit: TextUnit, Lower: inside})
+	}
+	if inside {
+		return w.Say(lowerFirst(l.Of(kpi)))
+	}
+	return w.Say(l.Of(kpi))
+}
+
+// LowerBetter reports whether a fall of the KPI is good news.
 func (l Labels) LowerBetter(kpi string) bool {
-	if e, ok := l[kpi]; ok && e.LowerBetter {
-		return true
+	e := l[kpi]
+	return e.LowerBetter != nil && *e.LowerBetter
+}
+
+// labels completes a definition's labels from metrics.kpi_definition, where each KPI is described once.
+func labels(ctx context.Context, rec *Recorder, own Labels) (Labels, error) {
+	out := Labels{}
+	for k, v := range own {
+		out[k] = v
 	}
-	switch kpi {
-	case "sales_cycle", "sales_cycle_days", "median_cycle_days", "cac", "cac_blended", "cac_paid", "cac_lagged", "payback", "payback_months",
-		"cpl", "cpc", "cpm", "cpa", "churn_rate", "lead_response", "lead_response_time", "lost", "refunds", "spend", "cost_per_request":
-		return true
+	if !rec.Has("metrics.kpi_definition") {
+		return out, nil
 	}
-	return false
+	res, err := rec.Query(ctx, "select kpi, label, better, formula, remark\nfrom metrics.kpi_definition\norder by kpi")
+	if err != nil {
+		return nil, err
+	}
+	for i := range res.Len() {
+		kpi := res.Cell(i, "kpi").Text()
+		e := out[kpi]
+		if e.Label == "" {
+			e.cell = res.Cell(i, "label")
+			e.Label = e.cell.Text()
+		}
+		if e.About == "" {
+			e.About = res.Cell(i, "formula").Text()
+			if r := res.Cell(i, "remark").Text(); r != "" {
+				e.About += ". " + r
+			}
+		}
+		if e.LowerBetter == nil {
+			down := res.Cell(i, "better").Text() == "down"
+			e.LowerBetter = &down
+		}
+		out[kpi] = e
+	}
+	return out, nil
 }
 
 // ChannelKind is one entry of the catalog of channels.

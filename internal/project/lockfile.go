@@ -135,7 +135,7 @@ const envExample = `# Copy this file to .env and fill it in. .env is not put int
 `
 
 // Init writes a new project into dir: files (path with slashes → text; millrace.yml must be among them), .gitignore,
-// .env.example and millrace.lock. It overwrites nothing: when a file is there with another text, every such file is
+// .env.example and millrace.lock, which follows all of files but millrace.yml: that one belongs to the person from the start. It overwrites nothing: when a file is there with another text, every such file is
 // named and nothing is written. Files with the same text are fine, so an interrupted init can be repeated; millrace.yml
 // is written last. It returns the paths that it wrote.
 func Init(dir string, files map[string][]byte, o InitOptions) ([]string, error) {
@@ -148,12 +148,15 @@ func Init(dir string, files map[string][]byte, o InitOptions) ([]string, error) 
 		if !fs.ValidPath(path) {
 			return nil, fmt.Errorf("init: %q is not a path inside a project", path)
 		}
+		all[path] = text
+		if path == FileName {
+			continue
+		}
 		entry, err := lock(text)
 		if err != nil {
 			return nil, err
 		}
 		l.Files[path] = entry
-		all[path] = text
 	}
 	if _, ok := all[".env.example"]; !ok {
 		all[".env.example"] = []byte(envExample)

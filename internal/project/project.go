@@ -133,7 +133,8 @@ func Find(dir string) (string, error) {
 }
 
 // Load reads the project in dir. All problems of all files are returned together (fault.List), each with file, line
-// and key; File is relative to dir. Nothing is written.
+// and key; File is relative to dir. Nothing is written. With an error the project is still returned as far as it could
+// be read (nil when millrace.yml could not), for commands that go on looking for problems; nothing else may use it.
 func Load(dir string, o Options) (*Project, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -166,7 +167,10 @@ func Load(dir string, o Options) (*Project, error) {
 	}
 	errs.Add(p.loadRooms())
 	if err := errs.Or(); err != nil {
-		return nil, err
+		if p.Target == "" {
+			return nil, err
+		}
+		return p, err
 	}
 	return p, nil
 }

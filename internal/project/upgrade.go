@@ -63,6 +63,7 @@ func PlanUpgrade(dir string, files map[string][]byte, builtin string) (*UpgradeP
 		}
 		paths[path] = true
 	}
+	delete(paths, FileName)
 	sorted := keys(paths)
 	sort.Strings(sorted)
 	var errs fault.List

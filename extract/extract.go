@@ -20,6 +20,7 @@ type StreamSpec struct {
 	Schema      landing.Schema
 	Disposition landing.Disposition
 	Contract    Contract
+	Optional    bool // finding no input is a warning, not an error
 }
 
 // Contract says what happens to what the declared schema does not expect.
@@ -137,6 +138,7 @@ type BeginParams struct {
 	RunID  string
 	Before landing.Checkpoint
 	Starts bool // see landing.Manifest.Starts
+	Fresh  bool // forget the types of earlier loads (full refresh): with Starts only
 }
 
 // Writer writes one load. It is used by one goroutine.

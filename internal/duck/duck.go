@@ -49,7 +49,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	}
 	c, err := duckdb.NewConnector(dsn, nil)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, fmt.Errorf("open %s: %w", name(path), Clean(err))
 	}
 	db := &DB{DB: sql.OpenDB(c), connector: c}
 	// Instants are UTC everywhere; results must not depend on the session's zone (P4).
@@ -69,7 +69,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	for _, s := range set {
 		if _, err := db.ExecContext(ctx, s); err != nil {
 			db.Close()
-			return nil, fmt.Errorf("open %s: %s: %w", path, s, err)
+			return nil, fmt.Errorf("open %s: %s: %w", name(path), s, Clean(err))
 		}
 	}
 	return db, nil
@@ -82,12 +82,12 @@ func (db *DB) Query(ctx context.Context, q string, args ...any) (*Result, error)
 
 func read(rows *sql.Rows, err error) (*Result, error) {
 	if err != nil {
-		return nil, err
+		return nil, Clean(err)
 	}
 	defer rows.Close()
 	types, err := rows.ColumnTypes()
 	if err != nil {
-		return nil, err
+		return nil, Clean(err)
 	}
 	res := &Result{Columns: make([]Column, len(types))}
 	for i, t := range types {
@@ -100,14 +100,63 @@ func read(rows *sql.Rows, err error) (*Result, error) {
 			ptr[i] = &row[i]
 		}
 		if err := rows.Scan(ptr...); err != nil {
-			return nil, err
+			return nil, Clean(err)
 		}
 		for i := range row {
 			row[i] = plain(row[i])
 		}
 		res.Rows = append(res.Rows, row)
 	}
-	return res, rows.Err()
+	return res, Clean(rows.Err())
+}
+
+// Exec runs a statement that returns no rows of interest.
+func (db *DB) Exec(ctx context.Context, q string, args ...any) error {
+	_, err := db.DB.ExecContext(ctx, q, args...)
+	return Clean(err)
+}
+
+// Each runs q and calls fn for every row; cells are as in Result. The slice is reused between calls.
+func (db *DB) Each(ctx context.Context, q string, fn func(row []any) error, args ...any) error {
+	rows, err := db.DB.QueryContext(ctx, q, args...)
+	if err != nil {
+		return Clean(err)
+	}
+	defer rows.Close()
+	names, err := rows.Columns()
+	if err != nil {
+		return Clean(err)
+	}
+	row, ptr := make([]any, len(names)), make([]any, len(names))
+	for i := range row {
+		ptr[i] = &row[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(ptr...); err != nil {
+			return Clean(err)
+		}
+		for i := range row {
+			row[i] = plain(row[i])
+		}
+		if err := fn(row); err != nil {
+			return err
+		}
+	}
+	return Clean(rows.Err())
+}
+
+// Version is the version of the engine, such as v1.5.5.
+func (db *DB) Version(ctx context.Context) (string, error) {
+	var v string
+	err := db.DB.QueryRowContext(ctx, "select version()").Scan(&v)
+	return v, Clean(err)
+}
+
+func name(path string) string {
+	if path == "" {
+		return "an in-memory database"
+	}
+	return path
 }
 
 // Ident quotes an identifier.

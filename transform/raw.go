@@ -1,0 +1,237 @@
+package transform
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"millrace/extract/landing"
+	"millrace/internal/duck"
+	"millrace/transform/relation"
+)
+
+// rawRelation is raw_<source>.<stream>, or the union of several under their connector's name.
+type rawRelation struct {
+	name    string
+	streams []RawStream // one, or several for an alias
+	alias   bool
+	columns []landing.Column // without the operational ones
+}
+
+// colSource is the extra column of a union of sources.
+const colSource = "_source"
+
+// rawRelations makes the raw relations of all streams, by name.
+func rawRelations(streams []RawStream) map[string]*rawRelation {
+	out := map[string]*rawRelation{}
+	for _, s := range streams {
+		name := s.Schema + "." + s.Name
+		out[name] = &rawRelation{name: name, streams: []RawStream{s}}
+	}
+	for _, s := range streams {
+		if s.Alias == "" {
+			continue
+		}
+		name := s.Alias + "." + s.Name
+		r, ok := out[name]
+		if ok && !r.alias {
+			if s.Schema == s.Alias {
+				continue // the source has its connector's name: its own relation is the one people mean
+			}
+			r = &rawRelation{name: name, alias: true, streams: r.streams}
+		} else if !ok {
+			r = &rawRelation{name: name, alias: true}
+		}
+		r.streams = append(r.streams, s)
+		out[name] = r
+	}
+	for _, r := range out {
+		sort.Slice(r.streams, func(i, j int) bool { return r.streams[i].Source < r.streams[j].Source })
+		for _, s := range r.streams {
+			r.columns = widen(r.columns, s.Columns)
+			for _, m := range s.Loads {
+				r.columns = widen(r.columns, m.Schema.Columns)
+			}
+		}
+	}
+	return out
+}
+
+// widen adds columns to have, and gives a column that is in both the type that holds the values of both.
+func widen(have, more []landing.Column) []landing.Column {
+	out := slices.Clone(have)
+	for _, c := range more {
+		i := slices.IndexFunc(out, func(h landing.Column) bool { return strings.EqualFold(h.Name, c.Name) })
+		if i < 0 {
+			out = append(out, c)
+			continue
+		}
+		out[i].Type = wider(out[i].Type, c.Type)
+		out[i].PII = orElse(out[i].PII, c.PII)
+		out[i].Description = orElse(out[i].Description, c.Description)
+	}
+	return out
+}
+
+var decimalRE = regexp.MustCompile(`^DECIMAL\((\d+),\s*(\d+)\)$`)
+
+// wider is the least type of the landing lattice that holds all values of both types; text holds everything.
+func wider(a, b landing.Type) landing.Type {
+	if a == b {
+		return a
+	}
+	rank := func(t landing.Type) (intDigits, scale int, ok bool) {
+		if t == landing.BigInt {
+			return 19, 0, true
+		}
+		if m := decimalRE.FindStringSubmatch(string(t)); m != nil {
+			p, _ := strconv.Atoi(m[1])
+			s, _ := strconv.Atoi(m[2])
+			return p - s, s, true
+		}
+		return 0, 0, false
+	}
+	ai, as, aok := rank(a)
+	bi, bs, bok := rank(b)
+	switch {
+	case aok && bok:
+		i, s := max(ai, bi), max(as, bs)
+		if i+s > 38 {
+			return landing.Double
+		}
+		return landing.Type(fmt.Sprintf("DECIMAL(%d,%d)", i+s, s))
+	case a == landing.Double && bok, b == landing.Double && aok:
+		return landing.Double
+	case a == landing.Date && b == landing.Timestamp, a == landing.Timestamp && b == landing.Date:
+		return landing.Timestamp
+	}
+	return landing.Varchar
+}
+
+// relationColumns are the columns as SQL sees them, operational ones last.
+func (r *rawRelation) relationColumns() []relation.Column {
+	var out []relation.Column
+	for _, c := range r.columns {
+		out = append(out, relation.Column{Name: c.Name, Type: string(c.Type), Description: c.Description, PII: c.PII})
+	}
+	if r.alias {
+		out = append(out, relation.Column{Name: colSource, Type: "VARCHAR", Description: "the source in the project"})
+	}
+	return append(out,
+		relation.Column{Name: landing.ColExtra, Type: "JSON", Description: "fields that the schema does not know"},
+		relation.Column{Name: landing.ColLoadID, Type: "VARCHAR", Description: "the load that brought the row"},
+		relation.Column{Name: landing.ColExtractedAt, Type: "TIMESTAMP", Description: "when the row was read, UTC"},
+		relation.Column{Name: landing.ColRowID, Type: "VARCHAR", Description: "position within the source"})
+}
+
+// current are the loads whose rows count.
+func (s *RawStream) current() []landing.Manifest {
+	if s.Disposition != landing.Replace {
+		return s.Loads
+	}
+	// The last complete read begins at the last Starts at or before the last Complete. While nothing is complete yet, what
+	// has been read since the last start is shown rather than nothing.
+	last := len(s.Loads) - 1
+	for i := last; i >= 0; i-- {
+		if s.Loads[i].Complete {
+			last = i
+			break
+		}
+	}
+	first := 0
+	for i := last; i >= 0; i-- {
+		if s.Loads[i].Starts {
+			first = i
+			break
+		}
+	}
+	if last < 0 {
+		return nil
+	}
+	return s.Loads[first : last+1]
+}
+
+// query is the SELECT that gives the relation's rows, all columns cast to the relation's types.
+func (r *rawRelation) query() string {
+	var parts []string
+	for i := range r.streams {
+		parts = append(parts, r.streamQuery(&r.streams[i]))
+	}
+	return strings.Join(parts, "\nunion all\n")
+}
+
+func (r *rawRelation) streamQuery(s *RawStream) string {
+	var files []string
+	inFiles := map[string]bool{}
+	for _, m := range s.current() {
+		for _, f := range m.Files {
+			if f.Rows > 0 {
+				files = append(files, duck.Quote(filepath.Join(m.Dir, f.Name)))
+			}
+		}
+		if m.Rows > 0 {
+			for _, c := range m.Schema.Columns {
+				inFiles[strings.ToLower(c.Name)] = true
+			}
+		}
+	}
+	var cols []string
+	for _, c := range r.relationColumns() {
+		id := duck.Ident(c.Name)
+		switch {
+		case c.Name == colSource && r.alias:
+			cols = append(cols, fmt.Sprintf("%s as %s", duck.Quote(s.Source), id))
+		case len(files) == 0 || !inFiles[strings.ToLower(c.Name)] && !operational(c.Name):
+			cols = append(cols, fmt.Sprintf("null::%s as %s", c.Type, id))
+		default:
+			cols = append(cols, fmt.Sprintf("cast(%s as %s) as %s", id, c.Type, id))
+		}
+	}
+	if len(files) == 0 {
+		return "select " + strings.Join(cols, ", ") + " where false"
+	}
+	merge := s.Disposition == landing.Merge && len(s.PrimaryKey) > 0
+	q := fmt.Sprintf("select %s from read_parquet([%s], union_by_name = true, hive_partitioning = false%s)", strings.Join(cols, ", "),
+		strings.Join(files, ", "), map[bool]string{true: ", filename = true, file_row_number = true"}[merge])
+	if !merge {
+		return q
+	}
+	var key, null []string
+	for _, k := range s.PrimaryKey {
+		key = append(key, duck.Ident(k))
+		null = append(null, duck.Ident(k)+" is null")
+	}
+	// The latest load wins, within it the later file and row: a total order. Rows without a key cannot be merged and all
+	// stay (P2). Load ids and file names sort in commit order.
+	return q + fmt.Sprintf(" qualify %s or row_number() over (partition by %s order by %s desc, filename desc, file_row_number desc) = 1",
+		strings.Join(null, " or "), strings.Join(key, ", "), duck.Ident(landing.ColLoadID))
+}
+
+func operational(col string) bool {
+	return col == landing.ColExtra || col == landing.ColLoadID || col == landing.ColExtractedAt || col == landing.ColRowID
+}
+
+// version is the hash of everything that the relation's rows are made of.
+func (r *rawRelation) version() string {
+	h := newHash("raw", r.name)
+	for _, c := range r.relationColumns() {
+		h.add(c.Name, c.Type)
+	}
+	for _, s := range r.streams {
+		h.add(s.Source, string(s.Disposition), strings.Join(s.PrimaryKey, "\x00"))
+		for _, m := range s.current() {
+			if m.Rows == 0 {
+				continue // an empty load changes no row
+			}
+			h.add(m.LoadID)
+			for _, f := range m.Files {
+				h.add(f.Name, f.SHA256, strconv.FormatInt(f.Rows, 10))
+			}
+		}
+	}
+	return h.sum()
+}

@@ -1,0 +1,612 @@
+package transform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"millrace/internal/duck"
+	"millrace/internal/fault"
+)
+
+// prepare makes everything that must be there before nodes run in parallel: schemas (creating the same one from two
+// connections conflicts), the landed streams as views, the seeds as files, the types of what reads itself.
+func (b *builder) prepare(ctx context.Context) error {
+	b.physical = map[string]string{}
+	b.fresh = map[string]bool{}
+	err := b.db.Each(ctx, "select table_schema, table_name, table_type from information_schema.tables where table_catalog = current_database()", func(row []any) error {
+		kind := "table"
+		if row[2] == "VIEW" {
+			kind = "view"
+		}
+		b.physical[fmt.Sprintf("%s.%s", row[0], row[1])] = kind
+		return nil
+	})
+	if err != nil {
+		return fault.Wrap(err, "look at the build")
+	}
+	schemas := map[string]bool{}
+	for _, name := range b.g.order {
+		if b.g.Nodes[name].Kind != KindRaw {
+			schemas[schemaOf(name)] = true
+		}
+	}
+	raw := b.rawNeeded()
+	for name := range raw {
+		schemas[schemaOf(name)] = true
+	}
+	for _, s := range sortedSet(schemas) {
+		if err := b.db.Exec(ctx, "create schema if not exists "+duck.Ident(s)); err != nil {
+			return fault.Wrap(err, "make the schema %s", s)
+		}
+	}
+	for _, name := range sortedSet(raw) {
+		if err := b.db.Exec(ctx, "create or replace view "+ident(name)+" as "+b.g.Nodes[name].raw.query()); err != nil {
+			return fault.Wrap(fault.Hint(err, "A landed file is missing or damaged: `millrace doctor` names it."), "read the landed stream %s", name)
+		}
+	}
+	self := map[string][]relationColumn{}
+	for name, r := range b.prev.nodes {
+		self[name] = r.Columns
+	}
+	if len(b.todo) > 0 {
+		if b.bound, err = bind(ctx, b.g, self); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rawNeeded lists the landed streams that something in this build reads.
+func (b *builder) rawNeeded() map[string]bool {
+	out := map[string]bool{}
+	need := func(n *Node) {
+		for _, d := range n.Deps {
+			if b.g.Nodes[d].Kind == KindRaw {
+				out[d] = true
+			}
+		}
+	}
+	for name := range b.todo {
+		need(b.g.Nodes[name])
+	}
+	for _, c := range b.todoC {
+		if c.node != nil {
+			need(c.node)
+		}
+	}
+	return out
+}
+
+// task is one step of a build; it runs when all that it waits for has run.
+type task struct {
+	id    string
+	rank  int // order among tasks that are ready
+	run   func(ctx context.Context) error
+	waits int
+	next  []*task
+}
+
+// tasks is the plan of a build as a graph of steps: build each relation, run each audit once what it reads stands, and
+// accept each relation once its audits have passed. What reads a relation waits until it is accepted.
+type tasks struct {
+	all  map[string]*task
+	rank int
+}
+
+func (t *tasks) add(id string, run func(ctx context.Context) error) *task {
+	k := &task{id: id, rank: t.rank, run: run}
+	t.rank++
+	t.all[id] = k
+	return k
+}
+
+func (t *tasks) edge(before, after *task) {
+	if before == nil || after == nil || slices.Contains(before.next, after) {
+		return
+	}
+	before.next = append(before.next, after)
+	after.waits++
+}
+
+// reaches reports whether to runs after from.
+func (t *tasks) reaches(from, to *task) bool {
+	seen := map[*task]bool{}
+	var walk func(k *task) bool
+	walk = func(k *task) bool {
+		if k == to {
+			return true
+		}
+		if seen[k] {
+			return false
+		}
+		seen[k] = true
+		return slices.ContainsFunc(k.next, walk)
+	}
+	return walk(from)
+}
+
+func (b *builder) tasks() *tasks {
+	t := &tasks{all: map[string]*task{}}
+	involved := map[string]bool{}
+	for name := range b.todo {
+		involved[name] = true
+	}
+	for _, c := range b.todoC {
+		for _, g := range c.Gates {
+			involved[g] = true
+		}
+	}
+	for _, name := range b.g.order {
+		if !involved[name] {
+			continue
+		}
+		n := b.g.Nodes[name]
+		build := t.add("build "+name, func(ctx context.Context) error { return b.buildNode(ctx, n) })
+		accept := t.add("accept "+name, func(ctx context.Context) error { return b.acceptNode(ctx, n) })
+		t.edge(build, accept)
+		for _, d := range n.Deps {
+			t.edge(t.all["accept "+d], build)
+		}
+	}
+	for _, c := range b.todoC {
+		k := t.add("check "+c.ID, func(ctx context.Context) error { return b.runCheck(ctx, c) })
+		for _, r := range c.Reads {
+			if build, accept := t.all["build "+r], t.all["accept "+r]; build != nil && !slices.Contains(c.Gates, r) && !t.reaches(k, accept) {
+				t.edge(accept, k)
+			}
+		}
+		for _, g := range c.Gates {
+			t.edge(t.all["build "+g], k)
+		}
+		for _, g := range c.Gates {
+			accept := t.all["accept "+g]
+			// A test over several relations may not make two of them wait for each other: then it only judges those that
+			// are still open.
+			if accept != nil && !t.reaches(accept, k) {
+				t.edge(k, accept)
+			}
+		}
+	}
+	return t
+}
+
+// run works the tasks off with a bounded number of workers. A task error ends the build; what fails in one relation is
+// recorded by the task itself and is no error here.
+func (b *builder) run(ctx context.Context) error {
+	ts := b.tasks()
+	ready := make(chan *task, len(ts.all))
+	finished := make(chan *task, len(ts.all))
+	var waiting []*task
+	for _, k := range ts.all {
+		if k.waits == 0 {
+			waiting = append(waiting, k)
+		}
+	}
+	group, gctx := errgroup.WithContext(ctx)
+	for range max(1, min(b.p.Threads, 8)) {
+		group.Go(func() error {
+			for k := range ready {
+				if gctx.Err() != nil {
+					return gctx.Err()
+				}
+				if err := k.run(gctx); err != nil {
+					return err
+				}
+				finished <- k
+			}
+			return nil
+		})
+	}
+	left := len(ts.all)
+	release := func() {
+		slices.SortFunc(waiting, func(a, b *task) int { return a.rank - b.rank })
+		for _, k := range waiting {
+			ready <- k
+		}
+		waiting = waiting[:0]
+	}
+	release()
+loop:
+	for left > 0 {
+		select {
+		case <-gctx.Done():
+			break loop
+		case k := <-finished:
+			left--
+			for _, n := range k.next {
+				if n.waits--; n.waits == 0 {
+					waiting = append(waiting, n)
+				}
+			}
+			release()
+		}
+	}
+	close(ready)
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// setStatus records what became of a relation and tells the caller.
+func (b *builder) setStatus(n *Node, s Status, rows int64, took time.Duration, err error, msg string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := b.status[n.Name]
+	if r == nil {
+		r = &NodeResult{Name: n.Name, File: n.File, Materialized: n.Meta.Materialized}
+		b.status[n.Name] = r
+	}
+	r.Status, r.Rows, r.Err, r.Message = s, rows, err, msg
+	r.Took += took
+	if s == StatusFailed || s == StatusHeld || s == StatusSkipped {
+		r.Stale = b.prev.nodes[n.Name] != nil
+		if old := b.prev.nodes[n.Name]; old != nil {
+			r.Rows = old.Rows
+		}
+	}
+}
+
+func (b *builder) event(e Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e.Kind == EventFinish {
+		b.done++
+	}
+	e.Done, e.Total = b.done, len(b.todo)
+	b.p.OnEvent(e)
+}
+
+// blocked says which relation that n reads is not what it should be.
+func (b *builder) blocked(n *Node) (string, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, d := range n.Deps {
+		if r := b.status[d]; r != nil && (r.Status == StatusFailed || r.Status == StatusHeld || r.Status == StatusSkipped) {
+			root := r.Message
+			if r.Status == StatusFailed {
+				root = d + " failed"
+			}
+			return root, true
+		}
+		if b.g.Nodes[d].Kind != KindRaw && b.physical[d] == "" {
+			return d + " is not built yet", true
+		}
+	}
+	return "", false
+}
+
+// buildNode makes the new version of a relation and puts it in the place of the old one, which stays beside it until the
+// audit has passed.
+func (b *builder) buildNode(ctx context.Context, n *Node) error {
+	if !b.todo[n.Name] {
+		return nil
+	}
+	if why, ok := b.blocked(n); ok {
+		status := StatusHeld
+		if b.prev.nodes[n.Name] == nil {
+			status = StatusSkipped
+		}
+		b.setStatus(n, status, 0, 0, nil, why)
+		return b.hold(ctx, n)
+	}
+	start := b.p.Clock()
+	b.event(Event{Kind: EventStart, Node: n.Name, Materialized: n.Meta.Materialized})
+	rows, err := b.materialize(ctx, n)
+	took := b.p.Clock().Sub(start)
+	b.p.step("made " + n.Name)
+	if err == nil {
+		err = b.swapIn(ctx, n)
+	}
+	if err == nil {
+		b.setStatus(n, StatusBuilt, rows, took, nil, "")
+		b.p.step("swapped " + n.Name)
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if duck.Fatal(err) {
+		return fault.Wrap(err, "build %s", n.Name)
+	}
+	if derr := b.clear(ctx, n); derr != nil {
+		return fault.Wrap(derr, "build %s", n.Name)
+	}
+	b.setStatus(n, StatusFailed, 0, took, err, err.Error())
+	return b.hold(ctx, n)
+}
+
+// clear removes what a failed attempt left.
+func (b *builder) clear(ctx context.Context, n *Node) error {
+	for _, suffix := range []string{nextSuffix, inSuffix} {
+		if err := b.drop(ctx, n.Name+suffix); err != nil {
+			return err
+		}
+	}
+	if b.kind(n.Name+prevSuffix) != "" { // a relation that reads itself was set aside
+		if err := b.drop(ctx, n.Name); err != nil {
+			return err
+		}
+		return b.rename(ctx, n.Name+prevSuffix, n.Name)
+	}
+	if b.prev.nodes[n.Name] == nil {
+		return b.drop(ctx, n.Name)
+	}
+	return nil
+}
+
+func (b *builder) kind(name string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.physical[name]
+}
+
+func (b *builder) setKind(name, kind string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if kind == "" {
+		delete(b.physical, name)
+		return
+	}
+	b.physical[name] = kind
+}
+
+// create makes a table or view from a statement. The statement stands first on its line, so that DuckDB's line numbers
+// are those of the file.
+func (b *builder) create(ctx context.Context, kind, name, query string) error {
+	if err := b.drop(ctx, name); err != nil {
+		return err
+	}
+	if err := b.db.Exec(ctx, "create "+kind+" "+ident(name)+" as "+query); err != nil {
+		return err
+	}
+	b.setKind(name, kind)
+	return nil
+}
+
+func (b *builder) drop(ctx context.Context, name string) error {
+	kind := b.kind(name)
+	if kind == "" {
+		return nil
+	}
+	if err := b.db.Exec(ctx, "drop "+kind+" "+ident(name)); err != nil {
+		return fault.Wrap(err, "remove %s", name)
+	}
+	b.setKind(name, "")
+	return nil
+}
+
+func (b *builder) rename(ctx context.Context, from, to string) error {
+	_, table, _ := strings.Cut(to, ".")
+	kind := b.kind(from)
+	if err := b.db.Exec(ctx, "alter "+kind+" "+ident(from)+" rename to "+duck.Ident(table)); err != nil {
+		return fault.Wrap(err, "rename %s to %s", from, to)
+	}
+	b.setKind(from, "")
+	b.setKind(to, kind)
+	return nil
+}
+
+// swapIn puts the new version in place.
+func (b *builder) swapIn(ctx context.Context, n *Node) error {
+	if b.kind(n.Name) != "" {
+		if b.kind(n.Name+prevSuffix) != "" { // set aside before, an empty stand-in is here
+			if err := b.drop(ctx, n.Name); err != nil {
+				return err
+			}
+		} else if err := b.rename(ctx, n.Name, n.Name+prevSuffix); err != nil {
+			return err
+		}
+	}
+	return b.rename(ctx, n.Name+nextSuffix, n.Name)
+}
+
+// count is the number of rows of a relation.
+func (b *builder) count(ctx context.Context, name string) (int64, error) {
+	var n int64
+	err := b.db.Each(ctx, "select count(*) from "+ident(name), func(row []any) error {
+		n, _ = row[0].(int64)
+		return nil
+	})
+	return n, err
+}
+
+// runCheck runs one audit over what stands in the copy.
+func (b *builder) runCheck(ctx context.Context, c *check) error {
+	for _, r := range c.Reads {
+		if b.g.Nodes[r].Kind != KindRaw && b.kind(r) == "" {
+			b.record1(c, &TestResult{ID: c.ID, Name: c.Name, Relation: c.Relation, File: c.File, Line: c.Line, Status: StatusSkipped, Message: r + " is not there", Relations: c.Reads})
+			return nil
+		}
+	}
+	res := c.run(ctx, b.db, b.personal(c))
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	res.version = b.checkVersion(c)
+	b.record1(c, res)
+	b.event(Event{Kind: EventTest, Node: c.ID, Status: res.Status, Test: res, Took: res.Took})
+	return nil
+}
+
+func (b *builder) record1(c *check, r *TestResult) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tests[c.ID] = r
+}
+
+// personal names the columns of what an audit reads that hold personal data.
+func (b *builder) personal(c *check) map[string]bool {
+	out := map[string]bool{}
+	for _, r := range c.Reads {
+		n := b.g.Nodes[r]
+		for _, e := range n.Meta.Columns.Entries() {
+			if e.Value.PII != "" && e.Value.PII != "none" {
+				out[strings.ToLower(e.Key)] = true
+			}
+		}
+		if n.raw != nil {
+			for _, col := range n.raw.columns {
+				if col.PII != "" {
+					out[strings.ToLower(col.Name)] = true
+				}
+			}
+		}
+	}
+	return out
+}
+
+// acceptNode judges a relation by its audits: the new version stays, or the old one comes back.
+func (b *builder) acceptNode(ctx context.Context, n *Node) error {
+	b.mu.Lock()
+	r := b.status[n.Name]
+	var bad []*TestResult
+	for _, c := range b.todoC {
+		if t := b.tests[c.ID]; t != nil && t.Status == StatusError && slices.Contains(c.Gates, n.Name) {
+			bad = append(bad, t)
+		}
+	}
+	b.mu.Unlock()
+	if r != nil && r.Status != StatusBuilt {
+		return b.finished(n)
+	}
+	if len(bad) > 0 {
+		var names []string
+		for _, t := range bad {
+			names = append(names, fmt.Sprintf("%s (%s)", t.Name, t.Message))
+		}
+		msg := "failed " + strings.Join(names, ", ")
+		if r != nil {
+			if err := b.swapBack(ctx, n); err != nil {
+				return err
+			}
+		}
+		b.setStatus(n, StatusFailed, 0, 0, nil, msg)
+		if r != nil {
+			if err := b.hold(ctx, n); err != nil {
+				return err
+			}
+		}
+		return b.finished(n)
+	}
+	if r == nil {
+		return nil // only audited
+	}
+	if err := b.drop(ctx, n.Name+prevSuffix); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	b.fresh[n.Name] = true
+	b.mu.Unlock()
+	b.p.step("accepted " + n.Name)
+	return b.finished(n)
+}
+
+func (b *builder) finished(n *Node) error {
+	b.mu.Lock()
+	r := *b.status[n.Name]
+	b.mu.Unlock()
+	b.event(Event{Kind: EventFinish, Node: n.Name, Materialized: n.Meta.Materialized, Status: r.Status, Rows: r.Rows, Took: r.Took, Message: r.Message})
+	return nil
+}
+
+// swapBack removes the new version and puts the old one back.
+func (b *builder) swapBack(ctx context.Context, n *Node) error {
+	if err := b.drop(ctx, n.Name); err != nil {
+		return err
+	}
+	if b.kind(n.Name+prevSuffix) == "" {
+		return nil
+	}
+	return b.rename(ctx, n.Name+prevSuffix, n.Name)
+}
+
+// hold keeps a relation at its published version. Tables do that by themselves. A view would show new rows of what it
+// reads, so its published rows are taken over as a table until it can be renewed.
+func (b *builder) hold(ctx context.Context, n *Node) error {
+	if b.kind(n.Name) != "view" || !b.readsFresh(n) {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.attached {
+		if err := b.db.Exec(ctx, "attach "+duck.Quote(b.prev.path)+" as published (read_only)"); err != nil {
+			return fault.Wrap(err, "hold %s", n.Name)
+		}
+		b.attached = true
+	}
+	tmp := n.Name + nextSuffix
+	for _, q := range []string{
+		"create or replace table " + ident(tmp) + " as from published." + ident(n.Name),
+		"drop view " + ident(n.Name),
+		"alter table " + ident(tmp) + " rename to " + duck.Ident(tableOf(n.Name)),
+	} {
+		if err := b.db.Exec(ctx, q); err != nil {
+			return fault.Wrap(err, "hold %s at its published version", n.Name)
+		}
+	}
+	b.physical[n.Name] = "table"
+	return nil
+}
+
+// readsFresh reports whether something that a view shows, directly or through other views, is or will be new in this build.
+func (b *builder) readsFresh(n *Node) bool {
+	return slices.ContainsFunc(n.Deps, func(d string) bool {
+		return b.todo[d] || b.g.Nodes[d].Meta.Materialized == "view" && b.readsFresh(b.g.Nodes[d])
+	})
+}
+
+func sortedSet(m map[string]bool) []string {
+	out := make([]string, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func schemaOf(name string) string {
+	s, _, _ := strings.Cut(name, ".")
+	return s
+}
+
+func tableOf(name string) string {
+	_, t, _ := strings.Cut(name, ".")
+	return t
+}
+
+// sqlError gives a failure while a model ran its place in the file.
+func (n *Node) sqlError(err error) error {
+	var e *duck.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	f := &fault.Error{File: n.File, Line: e.Line, Msg: strings.ToLower(orElse(e.Kind, "SQL")) + " error: " + e.Msg, Hint: e.Hint}
+	if strings.Contains(e.Msg, "Contents of view were altered") {
+		f.Hint = "Build it together with what it reads: `millrace build -s " + n.Name + "`."
+	}
+	return f
+}
+
+// seedFile writes a seed to where the engine can read it.
+func (b *builder) seedFile(n *Node) (string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.tmp == "" {
+		tmp, err := os.MkdirTemp("", "millrace-seeds-*")
+		if err != nil {
+			return "", fault.Wrap(err, "read the seed %s", n.File)
+		}
+		b.tmp = tmp
+	}
+	file := filepath.Join(b.tmp, n.Name+".csv")
+	return file, fault.Wrap(os.WriteFile(file, n.seed, 0o600), "read the seed %s", n.File)
+}

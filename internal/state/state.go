@@ -37,9 +37,17 @@ const busyMillis = 10_000
 type DB struct {
 	Runs       Runs       // journal of runs and steps
 	Deliveries Deliveries // reports handed to channels
+	Decisions  Decisions  // log of decisions
+	Switches   Switches   // kill switches
+	Consents   Consents   // what subjects allow
+	Touches    Touches    // messages that reached somebody
+	Plans      Plans      // plans and approvals
+	Outbox     Outbox     // changes on their way, attempts, pre-images, jobs
+	Ledger     Ledger     // what destinations acknowledged
 
-	db   *sql.DB
-	path string
+	db    *sql.DB
+	vault *Vault
+	path  string
 }
 
 // Open opens the file at path and creates it, readable by its owner only, when it is not there. Older files are
@@ -69,6 +77,12 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	db := &DB{db: pool, path: abs}
 	db.Runs = Runs{db}
 	db.Deliveries = Deliveries{db}
+	db.Decisions, db.Switches, db.Consents, db.Touches = Decisions{db}, Switches{db}, Consents{db}, Touches{db}
+	db.Plans, db.Outbox, db.Ledger = Plans{db}, Outbox{db}, Ledger{db}
+	if db.vault, err = openVault(ctx, db); err != nil {
+		pool.Close()
+		return nil, err
+	}
 	return db, nil
 }
 
@@ -90,6 +104,9 @@ func create(path string) error {
 	}
 	return atomicfile.SyncDir(filepath.Dir(path))
 }
+
+// Vault encrypts values about people and makes keyed identifiers, with this state's key.
+func (d *DB) Vault() *Vault { return d.vault }
 
 // Close releases the file. The last process to close it folds the write-ahead log in.
 func (d *DB) Close() error { return d.db.Close() }

@@ -300,6 +300,22 @@ func TestBackupWhileWriting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	key, err := os.ReadFile(keyPath(db.Path()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(ctx, copyPath); err == nil || !strings.Contains(err.Error(), "key of the state file is missing") {
+		t.Errorf("a copy without its key: %v", err)
+	}
+	if err := os.WriteFile(keyPath(copyPath), []byte(strings.Repeat("ab", 32)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(ctx, copyPath); err == nil || !strings.Contains(err.Error(), "belongs to another state file") {
+		t.Errorf("a copy with another key: %v", err)
+	}
+	if err := os.WriteFile(keyPath(copyPath), key, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	c := openAt(t, copyPath)
 	var ok string
 	if err := c.db.QueryRow("pragma integrity_check").Scan(&ok); err != nil || ok != "ok" {

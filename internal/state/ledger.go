@@ -1,0 +1,244 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Field is the acknowledged value of one field.
+type Field struct {
+	V json.RawMessage `json:"v"`
+	// Theirs: the destination holds somebody else's value, which the field's policy respects. V is what was wanted when
+	// that was seen; it is not wanted again before it changes.
+	Theirs bool `json:"t,omitempty"`
+}
+
+// Entry is what one key's ledger says.
+type Entry struct {
+	KeyID     string
+	Key       string
+	Fields    map[string]Field
+	Claim     string // acked, settled or shortfall: see the states of a row
+	RemoteID  string
+	CreatedIt bool // the record is in the destination because of us
+	OutboxID  string
+	AckedAt   time.Time
+}
+
+type entryBody struct {
+	Key    string           `json:"k"`
+	Fields map[string]Field `json:"f,omitempty"`
+}
+
+// Ledger is what destinations have acknowledged, by scope (sync, account and object) and key.
+type Ledger struct{ d *DB }
+
+// Version changes with every change of the scope's ledger; 0 means that nothing was ever acknowledged.
+func (s Ledger) Version(ctx context.Context, scope string) (int64, error) {
+	var v int64
+	err := s.d.db.QueryRowContext(ctx, `select coalesce((select version from ledgers where scope = ?), 0)`, scope).Scan(&v)
+	if err != nil {
+		return 0, fmt.Errorf("read ledger: %w", err)
+	}
+	return v, nil
+}
+
+// All gives a scope's entries by key id.
+func (s Ledger) All(ctx context.Context, scope string) (map[string]Entry, error) {
+	list, err := all(ctx, s.d.db, "read ledger", func(r scanner) (Entry, error) {
+		return s.scan(r, scope)
+	}, `select key_id, body, claim, remote_id, created_it, outbox_id, acked_at from acked where scope = ?`, scope)
+	out := make(map[string]Entry, len(list))
+	for _, e := range list {
+		out[e.KeyID] = e
+	}
+	return out, err
+}
+
+func (s Ledger) scan(r scanner, scope string) (Entry, error) {
+	var e Entry
+	var sealed []byte
+	if err := r.Scan(&e.KeyID, &sealed, &e.Claim, text{&e.RemoteID}, &e.CreatedIt, &e.OutboxID, instant{&e.AckedAt}); err != nil {
+		return e, err
+	}
+	plain, err := s.d.vault.open("acked "+scope+" "+e.KeyID, sealed)
+	if err != nil {
+		return e, err
+	}
+	var b entryBody
+	if err := json.Unmarshal(plain, &b); err != nil {
+		return e, err
+	}
+	e.Key, e.Fields = b.Key, b.Fields
+	return e, nil
+}
+
+// Change moves one entry. It is applied together with the outcome that proves it (P6).
+type Change struct {
+	Scope, KeyID, Key string
+	Set               map[string]Field
+	Unset             []string // fields that the destination does not hold by our doing any more
+	Remove            bool     // the record or membership is gone
+	Claim             string
+	RemoteID          string
+	CreatedIt         bool
+}
+
+func (s Ledger) apply(ctx context.Context, t *sql.Tx, c Change, outboxID string, at time.Time) error {
+	var version int64
+	if err := t.QueryRowContext(ctx, `insert into ledgers (scope, version) values (?, 1) on conflict (scope) do update set version = version + 1 returning version`,
+		c.Scope).Scan(&version); err != nil {
+		return err
+	}
+	if c.Remove {
+		_, err := t.ExecContext(ctx, `delete from acked where scope = ? and key_id = ?`, c.Scope, c.KeyID)
+		return err
+	}
+	e, err := s.scan(t.QueryRowContext(ctx, `select key_id, body, claim, remote_id, created_it, outbox_id, acked_at from acked where scope = ? and key_id = ?`, c.Scope, c.KeyID), c.Scope)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	if e.Fields == nil {
+		e.Fields = map[string]Field{}
+	}
+	for f, v := range c.Set {
+		e.Fields[f] = v
+	}
+	for _, f := range c.Unset {
+		delete(e.Fields, f)
+	}
+	body, err := json.Marshal(entryBody{Key: c.Key, Fields: e.Fields})
+	if err != nil {
+		return err
+	}
+	remote := c.RemoteID
+	if remote == "" {
+		remote = e.RemoteID
+	}
+	_, err = t.ExecContext(ctx, `insert into acked (scope, key_id, body, claim, remote_id, created_it, outbox_id, version, acked_at) values (?,?,?,?,?,?,?,?,?)
+		on conflict (scope, key_id) do update set body = excluded.body, claim = excluded.claim, remote_id = excluded.remote_id, created_it = excluded.created_it,
+		outbox_id = excluded.outbox_id, version = excluded.version, acked_at = excluded.acked_at`,
+		c.Scope, c.KeyID, s.d.vault.seal("acked "+c.Scope+" "+c.KeyID, body), c.Claim, nullable(remote), c.CreatedIt || e.CreatedIt, outboxID, version, stamp(at))
+	return err
+}
+
+// Outcome is what became of one row of a batch.
+type Outcome struct {
+	ID        string
+	State     string
+	Class     string
+	Message   string
+	RemoteID  string
+	CreatedIt bool
+	JobID     string
+	NextAt    time.Time
+	Change    *Change
+	Undid     string // the outbox row that this one took back
+}
+
+// AttemptEnd is how a call ended.
+type AttemptEnd struct {
+	ID        int64 // 0: the outcomes come from no call (read-back, a verdict of the gate)
+	Class     string
+	Message   string
+	RequestID string
+	JobID     string
+	JobRows   int
+	At        time.Time
+}
+
+// Record writes what became of rows, the changes of the ledger that follow from it, and the end of the attempt, in one
+// transaction: after a crash either all of it is known or none.
+func (s Outbox) Record(ctx context.Context, end AttemptEnd, rows []Outcome) error {
+	return s.d.tx(ctx, "record outcomes", func(t *sql.Tx) error {
+		if end.ID != 0 {
+			if _, err := t.ExecContext(ctx, `update attempts set ended_at = ?, class = ?, message = ?, request_id = ?, job_id = ? where attempt_id = ?`,
+				stamp(end.At), nullable(end.Class), nullable(end.Message), nullable(end.RequestID), nullable(end.JobID), end.ID); err != nil {
+				return err
+			}
+			if end.JobID != "" {
+				if _, err := t.ExecContext(ctx, `insert into jobs (job_id, scope, sync, plan_id, rows, state, started_at)
+					select ?, o.scope, a.sync, a.plan_id, ?, 'processing', ? from attempts a join outbox o on o.attempt_id = a.attempt_id where a.attempt_id = ? limit 1
+					on conflict (scope, job_id) do nothing`, end.JobID, end.JobRows, stamp(end.At), end.ID); err != nil {
+					return err
+				}
+			}
+		}
+		return s.outcomes(ctx, t, end, rows)
+	})
+}
+
+func (s Outbox) outcomes(ctx context.Context, t *sql.Tx, end AttemptEnd, rows []Outcome) error {
+	for _, r := range rows {
+		res, err := t.ExecContext(ctx, `update outbox set state = ?, class = ?, message = ?, next_at = ?, updated_at = ?,
+			remote_id = coalesce(?, remote_id), created_it = max(created_it, ?), job_id = coalesce(?, job_id) where outbox_id = ?`,
+			r.State, nullable(r.Class), nullable(r.Message), stamp(r.NextAt), stamp(end.At), nullable(r.RemoteID), r.CreatedIt, nullable(r.JobID), r.ID)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n != 1 {
+			return errors.Join(err, fmt.Errorf("there is no row %s in the outbox", r.ID))
+		}
+		if end.ID != 0 {
+			if _, err := t.ExecContext(ctx, `insert into attempt_rows (attempt_id, outbox_id, outcome, message) values (?,?,?,?)
+				on conflict (attempt_id, outbox_id) do update set outcome = excluded.outcome, message = excluded.message`, end.ID, r.ID, r.State, nullable(r.Message)); err != nil {
+				return err
+			}
+		}
+		if r.Change != nil {
+			if err := s.d.Ledger.apply(ctx, t, *r.Change, r.ID, end.At); err != nil {
+				return err
+			}
+		}
+		if r.Undid != "" {
+			if _, err := t.ExecContext(ctx, `update outbox set state = ?, updated_at = ? where outbox_id = ?`, RowUndone, stamp(end.At), r.Undid); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Job is an asynchronous piece of work at a destination that only counts.
+type Job struct {
+	ID, Scope, Sync, PlanID string
+	Rows                    int
+	State                   string // processing, settled, shortfall, failed
+	Reported                *int   // rows that the destination counts as taken
+	Message                 string
+	Started, Checked        time.Time
+}
+
+// Jobs gives a scope's jobs in a state, oldest first; empty means all.
+func (s Outbox) Jobs(ctx context.Context, scope, jobState string) ([]Job, error) {
+	return all(ctx, s.d.db, "read jobs", func(r scanner) (Job, error) {
+		var j Job
+		var reported sql.NullInt64
+		err := r.Scan(&j.ID, &j.Scope, &j.Sync, &j.PlanID, &j.Rows, &j.State, &reported, text{&j.Message}, instant{&j.Started}, instant{&j.Checked})
+		if reported.Valid {
+			n := int(reported.Int64)
+			j.Reported = &n
+		}
+		return j, err
+	}, `select job_id, scope, sync, plan_id, rows, state, reported, message, started_at, checked_at from jobs
+		where (? = '' or scope = ?) and (? = '' or state = ?) order by started_at, job_id`, scope, scope, jobState, jobState)
+}
+
+// SettleJob records what a job's status says, with the outcomes of its rows and the ledger's changes, in one transaction.
+func (s Outbox) SettleJob(ctx context.Context, j Job, rows []Outcome) error {
+	return s.d.tx(ctx, "record the end of job "+j.ID, func(t *sql.Tx) error {
+		var reported any
+		if j.Reported != nil {
+			reported = *j.Reported
+		}
+		if _, err := t.ExecContext(ctx, `update jobs set state = ?, reported = ?, message = ?, checked_at = ? where scope = ? and job_id = ?`,
+			j.State, reported, nullable(j.Message), stamp(j.Checked), j.Scope, j.ID); err != nil {
+			return err
+		}
+		return s.outcomes(ctx, t, AttemptEnd{At: j.Checked}, rows)
+	})
+}

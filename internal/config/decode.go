@@ -254,7 +254,7 @@ func (d *decoder) structs(n Node, rvs []reflect.Value) {
 				names = append(names, t.name)
 			}
 			f := child.KeyFault(fault.DidYouMean(e.name, names), "unknown key")
-			if strings.Contains(e.name, ")") && child.Kind() == Null { // {type: DECIMAL(18,4)}
+			if strings.ContainsAny(e.name, ") ") && child.Kind() == Null { // {type: DECIMAL(18,4)}, {description: a, and b}
 				f.Hint = "Put quotes around a value with a comma inside { } and [ ]."
 			}
 			if len(names) == 0 {

@@ -124,6 +124,8 @@ func (l *Lockfile) write(dir string) error {
 type InitOptions struct {
 	Builtin string   // version of the built-in files
 	With    []string // recorded, so that upgrade offers the same set
+	// Own are files that belong to the person from the start, such as sample data: written, but not followed by upgrade.
+	Own map[string][]byte
 }
 
 // gitignored are the lines that every project's .gitignore needs: what is made, and what is secret.
@@ -135,7 +137,7 @@ const envExample = `# Copy this file to .env and fill it in. .env is not put int
 `
 
 // Init writes a new project into dir: files (path with slashes → text; millrace.yml must be among them), .gitignore,
-// .env.example and millrace.lock, which follows all of files but millrace.yml: that one belongs to the person from the start. It overwrites nothing: when a file is there with another text, every such file is
+// .env.example and millrace.lock, which follows all of files but millrace.yml: that one, like o.Own, belongs to the person from the start. It overwrites nothing: when a file is there with another text, every such file is
 // named and nothing is written. Files with the same text are fine, so an interrupted init can be repeated; millrace.yml
 // is written last. It returns the paths that it wrote.
 func Init(dir string, files map[string][]byte, o InitOptions) ([]string, error) {
@@ -144,6 +146,12 @@ func Init(dir string, files map[string][]byte, o InitOptions) ([]string, error) 
 	}
 	l := &Lockfile{Version: LockfileVersion, Builtin: o.Builtin, With: o.With, Files: map[string]LockedFile{}}
 	all := map[string][]byte{}
+	for path, text := range o.Own {
+		if !fs.ValidPath(path) {
+			return nil, fmt.Errorf("init: %q is not a path inside a project", path)
+		}
+		all[path] = text
+	}
 	for path, text := range files {
 		if !fs.ValidPath(path) {
 			return nil, fmt.Errorf("init: %q is not a path inside a project", path)

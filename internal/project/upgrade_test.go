@@ -35,11 +35,11 @@ func set(pairs ...string) map[string][]byte {
 
 func TestInit(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
-	got, err := Init(dir, set("sql/a.sql", "select 1\n"), InitOptions{Builtin: "1.0", With: []string{"file"}})
+	got, err := Init(dir, set("sql/a.sql", "select 1\n"), InitOptions{Builtin: "1.0", With: []string{"file"}, Own: map[string][]byte{"data/x.csv": []byte("a\n")}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff([]string{".env.example", ".gitignore", "millrace.lock", "millrace.yml", "sql/a.sql"}, got); d != "" {
+	if d := cmp.Diff([]string{".env.example", ".gitignore", "data/x.csv", "millrace.lock", "millrace.yml", "sql/a.sql"}, got); d != "" {
 		t.Error(d)
 	}
 	if s := read(t, dir, ".gitignore"); s != ".millrace/\n.env\n" {
@@ -52,6 +52,9 @@ func TestInit(t *testing.T) {
 	text, err := l.Files["sql/a.sql"].Text()
 	if err != nil || string(text) != "select 1\n" || l.Builtin != "1.0" || l.With[0] != "file" {
 		t.Errorf("%q %v %+v", text, err, l)
+	}
+	if len(l.Files) != 1 {
+		t.Errorf("the lock follows %d files, want only the built-in one", len(l.Files))
 	}
 	if _, err := Load(dir, Options{}); err != nil {
 		t.Errorf("the new project does not load: %v", err)

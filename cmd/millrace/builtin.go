@@ -1,0 +1,118 @@
+package main
+
+import (
+	"embed"
+	"errors"
+	"io/fs"
+	"sort"
+	"strings"
+
+	crm "millrace/examples/crm-opportunities"
+	"millrace/internal/fault"
+	"millrace/internal/project"
+	"millrace/sql"
+)
+
+// builtinFS holds what a new project starts with beside its SQL: base/ always, with/<name>/ where `init --with` names it.
+//
+//go:embed all:builtin
+var builtinFS embed.FS
+
+// examples are whole projects that `init --example` can write; they take the place of the built-in files.
+func examples() map[string]fs.FS {
+	return map[string]fs.FS{"crm-opportunities": crm.Files}
+}
+
+// examplePrefix marks an example in millrace.lock's `with`, so that upgrade follows the example.
+const examplePrefix = "example:"
+
+// builtinSets lists what --with may name.
+func builtinSets() ([]string, error) {
+	items, err := fs.ReadDir(builtinFS, "builtin/with")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fault.Wrap(err, "read the built-in files")
+	}
+	var names []string
+	for _, it := range items {
+		names = append(names, it.Name())
+	}
+	sort.Strings(names)
+	return names, nil
+}
+
+// builtinFiles are the files of a project that was started with the named sets, by path: those that upgrade follows, and
+// those that belong to the person from the start. A set wins over base, so it may bring its own version of a file.
+func builtinFiles(with []string) (followed, own map[string][]byte, err error) {
+	if len(with) == 1 && strings.HasPrefix(with[0], examplePrefix) {
+		return exampleFiles(strings.TrimPrefix(with[0], examplePrefix))
+	}
+	known, err := builtinSets()
+	if err != nil {
+		return nil, nil, err
+	}
+	roots := []string{"builtin/base"}
+	var errs fault.List
+	for _, w := range with {
+		if !has(known, w) {
+			hint := fault.DidYouMean(w, known)
+			if len(known) == 0 {
+				hint = "This binary has none: leave --with out."
+			}
+			errs.Add(&fault.Error{Key: "--with", Value: w, Msg: "unknown set of built-in files", Hint: hint})
+			continue
+		}
+		roots = append(roots, "builtin/with/"+w)
+	}
+	if err := errs.Or(); err != nil {
+		return nil, nil, err
+	}
+	followed, err = project.Files(sql.Files, ".", "sql")
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, root := range roots {
+		files, err := project.Files(builtinFS, root, "")
+		if err != nil {
+			return nil, nil, err
+		}
+		for path, text := range files {
+			followed[path] = text
+		}
+	}
+	return followed, nil, nil
+}
+
+func exampleFiles(name string) (followed, own map[string][]byte, err error) {
+	fsys, ok := examples()[name]
+	if !ok {
+		var known []string
+		for k := range examples() {
+			known = append(known, k)
+		}
+		return nil, nil, &fault.Error{Key: "--example", Value: name, Msg: "unknown example", Hint: fault.DidYouMean(name, known)}
+	}
+	followed, err = project.Files(fsys, ".", "")
+	if err != nil {
+		return nil, nil, err
+	}
+	own = map[string][]byte{}
+	for path, text := range followed {
+		if strings.HasPrefix(path, "data/") { // the sample: people put their own files there
+			own[path] = text
+			delete(followed, path)
+		}
+	}
+	return followed, own, nil
+}
+
+func has(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
+	}
+	return false
+}

@@ -56,18 +56,7 @@ func openCSV(st stream, p plan) (*csvReader, error) {
 		t.Close()
 		return nil, err
 	}
-	for i, n := range c.names {
-		ls, declared := st.layouts[n]
-		if !declared {
-			ls = st.layouts[""]
-		}
-		if len(ls) > 0 {
-			if c.dates == nil {
-				c.dates = make([][]layout, len(c.names))
-			}
-			c.dates[i] = ls
-		}
-	}
+	c.dates = st.layoutsOf(c.names)
 	return c, nil
 }
 

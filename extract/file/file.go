@@ -41,7 +41,6 @@ type StreamOptions struct {
 	NullValues  []string `yaml:"null_values" doc:"texts of CSV and Excel that mean no value, beside the empty one"`
 	Records     string   `yaml:"records" doc:"dotted path to the array of records in a JSON file"`
 	DateFormats []string `yaml:"date_formats" doc:"how dates are written, as DD.MM.YYYY or MM/DD/YYYY HH:mm; ISO 8601 is always understood"`
-	Optional    bool     `yaml:"optional" doc:"no file is no error"`
 }
 
 // Connector is the catalog's entry.
@@ -119,6 +118,9 @@ func newStream(spec extract.StreamSpec, opt StreamOptions) (stream, error) {
 	if spec.Original == "" {
 		spec.Original = spec.Name
 	}
+	if spec.Disposition == "" {
+		spec.Disposition = landing.Replace // a file is a table until somebody says otherwise
+	}
 	if !landing.ValidName(spec.Name) {
 		spec.Name = landing.Slug(spec.Name)
 	}
@@ -167,6 +169,19 @@ func newStream(spec extract.StreamSpec, opt StreamOptions) (stream, error) {
 	sum := sha256.Sum256(fingerprint)
 	st.config = hex.EncodeToString(sum[:8])
 	return st, nil
+}
+
+// layoutsOf are the date layouts of each column; a column that is declared as something else than a date has none.
+func (st stream) layoutsOf(names []string) [][]layout {
+	out := make([][]layout, len(names))
+	for i, n := range names {
+		ls, declared := st.layouts[n]
+		if !declared {
+			ls = st.layouts[""]
+		}
+		out[i] = ls
+	}
+	return out
 }
 
 func originalOf(c landing.Column) string {
@@ -301,7 +316,7 @@ func (s *Source) list(st stream) ([]input, error) {
 		out = append(out, input{name: filepath.ToSlash(name), path: p, size: info.Size(), mtime: info.ModTime().UnixNano(), format: format})
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].name < out[j].name })
-	if len(out) == 0 && !st.opt.Optional {
+	if len(out) == 0 && !st.spec.Optional {
 		return nil, s.missing(full, fs.ErrNotExist)
 	}
 	return out, nil

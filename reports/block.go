@@ -144,7 +144,9 @@ type CalcCell struct {
 	Name    string   `json:"name"` // used in formulas
 	Label   string   `json:"label"`
 	Format  Format   `json:"format"`
-	Value   Quantity `json:"value"`             // wired to a cell of the data
+	Value   Quantity `json:"value"`         // wired to a cell of the data
+	KPI     string   `json:"kpi,omitempty"` // the KPI that it is wired to, if it is one
+	AllTime bool     `json:"all_time,omitempty"`
 	Given   Value    `json:"-"`                 // an assumption from the definition
 	Formula string   `json:"formula,omitempty"` // of names, + - * / ( ), min, max, round, if
 	Result  Value    `json:"-"`                 // what Formula gives now; nothing when it divides by zero
@@ -191,6 +193,56 @@ type Document struct {
 	Blocks    []Block   `json:"-"`
 	Sources   []*Source `json:"sources"`
 	Stale     []string  `json:"stale,omitempty"` // relations read here that stayed at an earlier version
+}
+
+// Cells calls see for every cell of the content, in order.
+func (d *Document) Cells(see func(Cell)) {
+	text := func(t Text) {
+		for _, p := range t.parts {
+			if p.isCell {
+				see(p.cell)
+			}
+		}
+	}
+	many := func(qs []Quantity) {
+		for _, q := range qs {
+			see(q.Cell)
+		}
+	}
+	lines := func(ls []Line) {
+		for _, l := range ls {
+			text(l.Text)
+		}
+	}
+	for _, b := range d.Blocks {
+		switch b := b.(type) {
+		case *Headline:
+			lines(b.Lines)
+		case *Prose:
+			lines(b.Lines)
+		case *KPIs:
+			for _, k := range b.Items {
+				many([]Quantity{k.Value, k.Previous, k.Delta, k.DeltaPct, k.N, k.Target, k.Gap})
+				many(k.History)
+			}
+		case *Chart:
+			text(b.Note)
+			for _, s := range b.Series {
+				many(s.Points)
+				many(s.Low)
+				many(s.High)
+			}
+		case *Grid:
+			text(b.Note)
+			for _, row := range b.Rows {
+				many(row)
+			}
+		case *Calculator:
+			for _, c := range b.Wired {
+				see(c.Value.Cell)
+			}
+		}
+	}
 }
 
 // Failures lists the sections that could not be built.

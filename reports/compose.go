@@ -65,7 +65,14 @@ func (c *Composer) Compose(ctx context.Context, def *Definition, period Period) 
 	if len(doc.Blocks) == 0 {
 		return nil, &fault.Error{File: def.File, Msg: "the report has no content", Hint: "Add a section."}
 	}
-	doc.Sources = rec.sources
+	// Only what is shown needs a source; a query that found nothing to say would be noise under the report.
+	used := map[string]bool{}
+	doc.Cells(func(cell Cell) { used[cell.ref.Source] = true })
+	for _, s := range rec.sources {
+		if used[s.ID] {
+			doc.Sources = append(doc.Sources, s)
+		}
+	}
 	doc.Stale = c.stale(rec)
 	return doc, nil
 }

@@ -33,6 +33,17 @@ func (p Part) String() string {
 	return p.words
 }
 
+// HasNumber reports whether the part is a cell that shows a digit: a figure, a date, a name with a number in it.
+func (p Part) HasNumber() bool {
+	return p.isCell && strings.IndexFunc(p.String(), unicode.IsDigit) >= 0
+}
+
+// IsName reports whether the part is a cell that is shown as it stands: a segment, a label.
+func (p Part) IsName() bool { return p.isCell && p.format.Unit == TextUnit }
+
+// IsLabel reports whether the part is the label of a KPI.
+func (p Part) IsLabel() bool { return p.isCell && p.cell.ref.Column == "label" }
+
 // Text is a sentence or more whose every number is a cell (P7). Only a Writer makes one, and a Writer refuses words
 // that hold a digit, so a number that was typed rather than computed cannot get into a text.
 type Text struct{ parts []Part }
@@ -52,12 +63,12 @@ func (t Text) String() string {
 	return b.String()
 }
 
-// Sources lists the ids of the queries behind the text, each once, in order of appearance.
+// Sources lists the ids of the queries behind the numbers of the text, each once, in order of appearance.
 func (t Text) Sources() []string {
 	var out []string
 	seen := map[string]bool{}
 	for _, p := range t.parts {
-		if id := p.cell.ref.Source; p.isCell && id != "" && !seen[id] {
+		if id := p.cell.ref.Source; p.HasNumber() && !seen[id] {
 			seen[id] = true
 			out = append(out, id)
 		}

@@ -13,8 +13,8 @@ type changes struct {
 	row map[string]int
 }
 
-// readChanges asks for the totals of the KPIs; all of them when kpis is empty.
-func readChanges(ctx context.Context, in *reports.Input, kpis []string) (*changes, error) {
+// readChanges asks for the totals of all KPIs: one query serves every section.
+func readChanges(ctx context.Context, in *reports.Input) (*changes, error) {
 	if err := need(in, "metrics.kpi_change"); err != nil {
 		return nil, err
 	}
@@ -23,15 +23,11 @@ func readChanges(ctx context.Context, in *reports.Input, kpis []string) (*change
 		target = "a.target, a.gap, a.verdict"
 		join = "\nleft join metrics.kpi_attainment as a\n  on a.kpi = c.kpi and a.grain = c.grain and a.period_start = c.period_start\n  and a.dimension = c.dimension and a.segment = c.segment"
 	}
-	which := ""
-	if len(kpis) > 0 {
-		which = " and c.kpi in " + reports.LitList(kpis)
-	}
 	res, err := in.Query(ctx, `
 select c.kpi, c.period_start, `+reports.LitDate(in.Period.Shift(-1).Start)+` as previous_start, c.value, c.previous, c.delta, c.delta_pct, c.n, c.unit, c.currency,
   c.status, c.reason, `+target+`
 from metrics.kpi_change as c`+join+`
-where `+periodFilter("c", in.Period)+` and c.dimension = 'total'`+which+`
+where `+periodFilter("c", in.Period)+` and c.dimension = 'total'
 order by c.kpi`)
 	if err != nil {
 		return nil, err

@@ -130,7 +130,7 @@ func kpiChart(ctx context.Context, in *reports.Input, o *chartOptions) ([]report
 	if o.By != "" {
 		return kpiBySegment(ctx, in, o)
 	}
-	h, err := readHistory(ctx, in, []string{o.KPI})
+	h, err := readHistory(ctx, in)
 	if err != nil {
 		return nil, err
 	}

@@ -113,7 +113,7 @@ where made.origin = (select max(i) from history)
 order by made.step`
 
 func buildForecast(ctx context.Context, in *reports.Input, o *forecastOptions) ([]reports.Block, error) {
-	h, err := readHistory(ctx, in, []string{o.KPI})
+	h, err := readHistory(ctx, in)
 	if err != nil {
 		return nil, err
 	}

@@ -140,7 +140,7 @@ func buildFormulas(ctx context.Context, in *reports.Input, o *formulasOptions) (
 }
 
 func wired(ctx context.Context, in *reports.Input, f calcFigure) (reports.CalcCell, error) {
-	cell := reports.CalcCell{Name: f.Name, Label: f.Label, Note: f.Note}
+	cell := reports.CalcCell{Name: f.Name, Label: f.Label, Note: f.Note, KPI: f.KPI, AllTime: f.Grain == "all"}
 	if f.SQL != "" {
 		res, err := in.Query(ctx, f.SQL)
 		if err != nil {

@@ -46,7 +46,7 @@ func buildHeadline(ctx context.Context, in *reports.Input, o *headlineOptions) (
 	if dim == "" && len(in.Dimensions) > 0 {
 		dim = in.Dimensions[0]
 	}
-	ch, err := readChanges(ctx, in, lead)
+	ch, err := readChanges(ctx, in)
 	if err != nil {
 		return nil, err
 	}

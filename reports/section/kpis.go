@@ -29,11 +29,11 @@ func buildKPIs(ctx context.Context, in *reports.Input, o *kpisOptions) ([]report
 	if o.Grain == "all" {
 		return buildAllTime(ctx, in, o)
 	}
-	ch, err := readChanges(ctx, in, o.Show)
+	ch, err := readChanges(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	hist, err := readHistory(ctx, in, o.Show)
+	hist, err := readHistory(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +55,9 @@ func buildKPIs(ctx context.Context, in *reports.Input, o *kpisOptions) ([]report
 			Gap:      reports.Quantity{Cell: r.Cell(row, "gap"), Format: f.Delta()},
 			Verdict:  r.Cell(row, "verdict").Text(),
 			Tone:     tone(in, name, r.Cell(row, "delta")),
+		}
+		if f.Unit == reports.Ratio { // a percentage of a percentage confuses: points say it
+			k.DeltaPct = reports.Quantity{}
 		}
 		for _, i := range hist.rows[name] {
 			t, _ := hist.res.Cell(i, "period_start").Time()
@@ -123,7 +126,7 @@ type history struct {
 	rows map[string][]int
 }
 
-func readHistory(ctx context.Context, in *reports.Input, kpis []string) (*history, error) {
+func readHistory(ctx context.Context, in *reports.Input) (*history, error) {
 	if err := need(in, "metrics.kpi"); err != nil {
 		return nil, err
 	}
@@ -132,7 +135,6 @@ func readHistory(ctx context.Context, in *reports.Input, kpis []string) (*histor
 		from metrics.kpi
 		where dimension = 'total' and grain = `+reports.Lit(in.Period.Grain)+`
 		  and period_start between `+reports.LitDate(in.Period.Shift(1-in.Period.Last).Start)+` and `+reports.LitDate(in.Period.Start)+`
-		  and kpi in `+reports.LitList(kpis)+`
 		order by kpi, period_start`)
 	if err != nil {
 		return nil, err

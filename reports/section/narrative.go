@@ -38,7 +38,7 @@ func buildNarrative(ctx context.Context, in *reports.Input, o *narrativeOptions)
 	if len(show) == 0 {
 		return nil, &fault.Error{Key: "show", Msg: "no KPI is named", Hint: "Write show: [revenue, win_rate]."}
 	}
-	ch, err := readChanges(ctx, in, show)
+	ch, err := readChanges(ctx, in)
 	if err != nil {
 		return nil, err
 	}

@@ -4,5 +4,12 @@ import "github.com/spf13/cobra"
 
 // commands is the list of verbs; each is a file of its own.
 func (a *app) commands() []*cobra.Command {
-	return []*cobra.Command{}
+	return []*cobra.Command{
+		newInitCmd(a),
+		newRunCmd(a),
+		newUpgradeCmd(a),
+		newDoctorCmd(a),
+		newValidateCmd(a),
+		newSchemaCmd(a),
+	}
 }

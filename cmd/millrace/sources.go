@@ -39,7 +39,8 @@ func (a *app) sources(p *project.Project) ([]source, error) {
 			continue
 		}
 		s := source{file: f, connector: c}
-		if c.Options != nil {
+		// One that is switched off may lack its credentials; its streams still give typed, empty relations.
+		if c.Options != nil && f.Enabled {
 			s.options = c.Options()
 			errs.Add(f.Config.Decode(s.options))
 		}

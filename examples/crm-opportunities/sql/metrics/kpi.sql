@@ -11,7 +11,7 @@ columns:
   dimension: {description: What the segment is a member of; total for everything., data_tests: [not_null]}
   segment: {description: Member of the dimension; all for the total., data_tests: [not_null]}
   numerator: {description: Numerator; null for a median.}
-  denominator: {description: Denominator; null for a sum, a count and a median.}
+  denominator: {description: "Denominator; null for a sum, a count and a median."}
   value: {description: The value; null with a reason when it cannot be stated and never zero or infinity instead.}
   n: {description: Records behind the value., data_tests: [not_null]}
   unit: {description: "Unit of the value.", data_tests: [not_null, {accepted_values: {values: [ratio, money, days, months, count, money_per_day]}}]}

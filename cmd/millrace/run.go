@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"millrace/extract"
+	"millrace/internal/console"
+	"millrace/internal/fault"
+	"millrace/transform"
+)
+
+// runSummary is what `run --json` prints.
+type runSummary struct {
+	RunID   string                 `json:"run_id"`
+	Target  string                 `json:"target"`
+	Now     time.Time              `json:"now"` // logical time
+	Resumes string                 `json:"resumes,omitempty"`
+	Extract []extract.StreamResult `json:"extract"`
+	Build   *buildSummary          `json:"build,omitempty"`
+	Reports []reportOutcome        `json:"reports"`
+	Seconds float64                `json:"seconds"`
+	Errors  []string               `json:"errors,omitempty"`
+}
+
+type buildSummary struct {
+	ID        string   `json:"id"`
+	Published bool     `json:"published"`
+	Built     int      `json:"built"`
+	Unchanged int      `json:"unchanged"`
+	Failed    int      `json:"failed"`
+	Held      int      `json:"held"`
+	Skipped   int      `json:"skipped"`
+	Pass      int      `json:"tests_passed"`
+	Warn      int      `json:"tests_warned"`
+	Error     int      `json:"tests_failed"`
+	Stale     []string `json:"stale,omitempty"`
+}
+
+func newRunCmd(a *app) *cobra.Command {
+	var opts buildOptions
+	cmd := &cobra.Command{
+		Use:     "run",
+		GroupID: "start",
+		Short:   "The nightly job: extract, build, test, publish, report what is due",
+		Long: `Run reads what is new in every source, builds and tests what changed, publishes it in one step, and delivers the
+reports that are due. It writes one line a step and a summary.
+
+A run that was killed needs no repair: run again, it resumes. Two runs of one target never overlap: the second one is
+told who holds the lock (exit 3). What fails is named, stops nothing that does not depend on it, and exit is 1.`,
+		Example: "  millrace run\n  millrace run --target prod --json\n  0 6 * * *  cd /path/to/project && millrace run --quiet   # crontab",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.nightly(cmd.Context(), opts)
+		},
+	}
+	cmd.Flags().BoolVar(&opts.fullRefresh, "full-refresh", false, "read every stream from the beginning and build incremental relations anew")
+	cmd.Flags().BoolVar(&opts.strict, "strict", false, "publish nothing when any test fails")
+	return cmd
+}
+
+// noArgs refuses arguments in the words of the other errors.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return &fault.Error{Msg: fmt.Sprintf("%s takes no arguments", cmd.CommandPath()), Value: args[0], Hint: fmt.Sprintf("See `%s --help`.", cmd.CommandPath())}
+	}
+	return nil
+}
+
+func (a *app) nightly(ctx context.Context, opts buildOptions) error {
+	began := a.clock()
+	s, err := a.begin(ctx, "run")
+	if err != nil {
+		return err
+	}
+	sum := &runSummary{RunID: s.run.ID, Target: s.p.Target, Now: s.now, Extract: []extract.StreamResult{}, Reports: []reportOutcome{}}
+	err = a.stages(ctx, s, sum, opts)
+	sum.Seconds = a.since(began).Seconds()
+	sum.Errors = errorLines(err)
+	err = s.end(ctx, err, sum)
+	if a.flags.json {
+		if jerr := a.con.Result(sum); jerr != nil {
+			return errors.Join(err, jerr)
+		}
+	}
+	a.conclude(sum, err)
+	return err
+}
+
+// stages runs extract, build and reports in order. A handled failure of one does not keep the later ones from working
+// with what there is; anything else ends the run.
+func (a *app) stages(ctx context.Context, s *session, sum *runSummary, opts buildOptions) error {
+	what := fmt.Sprintf("millrace run · %s · target %s · %s", s.p.File.Name, s.p.Target, s.now.In(s.p.Location()).Format("2006-01-02 15:04 MST"))
+	if s.resumes != nil {
+		sum.Resumes = s.resumes.ID
+		what += fmt.Sprintf(" · resumes the run of %s, which was killed", s.resumes.Started.In(s.p.Location()).Format("2006-01-02 15:04"))
+	}
+	a.con.Say("%s", what)
+	var errs fault.List
+	handled := func(err error) bool { // false: the run ends here
+		errs.Add(err)
+		return err == nil || fault.ExitCode(err) == fault.ExitHandled && ctx.Err() == nil
+	}
+	ok := handled(s.step(ctx, "extract", func() (int64, string, error) {
+		res, err := a.land(ctx, s, landOptions{fullRefresh: opts.fullRefresh})
+		sum.Extract = append(sum.Extract, res.Streams...)
+		return res.Rows(), "", err
+	}))
+	if !ok {
+		return errs.Or()
+	}
+	ok = handled(s.step(ctx, "build", func() (int64, string, error) {
+		res, err := a.build(ctx, s, opts)
+		if res != nil {
+			sum.Build = summarise(res)
+		}
+		return 0, "", err
+	}))
+	if !ok {
+		return errs.Or()
+	}
+	if sum.Build == nil || sum.Build.ID == "" {
+		return fault.Handled(errs.Or()) // nothing was ever published: nothing to tell
+	}
+	handled(s.step(ctx, "reports", func() (int64, string, error) {
+		out, err := a.tell(ctx, s, tellParams{})
+		sum.Reports = append(sum.Reports, out...)
+		return int64(len(out)), "", err
+	}))
+	if err := errs.Or(); err != nil && len(errs) > 1 {
+		return fault.Handled(err)
+	}
+	return errs.Or()
+}
+
+// conclude writes the summary lines that close a run.
+func (a *app) conclude(sum *runSummary, err error) {
+	var rows, quarantined int64
+	for _, st := range sum.Extract {
+		rows += st.Rows
+		quarantined += st.Quarantined
+	}
+	parts := []string{console.Count(rows, "row") + " landed"}
+	if quarantined > 0 {
+		parts = append(parts, console.Thousands(quarantined)+" in quarantine (millrace quarantine ls)")
+	}
+	if b := sum.Build; b != nil {
+		parts = append(parts, fmt.Sprintf("%s built, %s unchanged", console.Count(int64(b.Built), "relation"), console.Thousands(int64(b.Unchanged))))
+		tests := console.Count(int64(b.Pass), "test") + " passed"
+		if b.Warn > 0 {
+			tests += fmt.Sprintf(", %d warned", b.Warn)
+		}
+		if b.Error > 0 {
+			tests += fmt.Sprintf(", %d FAILED", b.Error)
+		}
+		parts = append(parts, tests)
+		if len(b.Stale) > 0 {
+			parts = append(parts, "stale: "+strings.Join(b.Stale, ", "))
+		}
+	}
+	delivered := 0
+	for _, r := range sum.Reports {
+		if r.Error == "" && !r.Skipped {
+			delivered++
+		}
+	}
+	if delivered > 0 {
+		parts = append(parts, console.Count(int64(delivered), "report")+" delivered")
+	}
+	word := "Done"
+	if err != nil {
+		word = "Finished with failures"
+	}
+	a.con.Say("%s in %s: %s.", word, console.Duration(time.Duration(sum.Seconds*float64(time.Second))), strings.Join(parts, " · "))
+}
+
+func summarise(r *transform.BuildResult) *buildSummary {
+	b := &buildSummary{ID: r.ID, Published: r.Published, Built: r.Count(transform.StatusBuilt), Unchanged: r.Count(transform.StatusUnchanged),
+		Failed: r.Count(transform.StatusFailed), Held: r.Count(transform.StatusHeld), Skipped: r.Count(transform.StatusSkipped),
+		Pass: r.CountTests(transform.StatusPass), Warn: r.CountTests(transform.StatusWarn), Error: r.CountTests(transform.StatusError)}
+	for _, n := range r.Nodes {
+		if n.Stale {
+			b.Stale = append(b.Stale, n.Name)
+		}
+	}
+	return b
+}
+
+func errorLines(err error) []string {
+	if err == nil {
+		return nil
+	}
+	var list fault.List
+	if errors.As(err, &list) {
+		out := make([]string, len(list))
+		for i, e := range list {
+			out[i] = e.Error()
+		}
+		return out
+	}
+	return []string{err.Error()}
+}

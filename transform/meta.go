@@ -97,11 +97,21 @@ func (l *Literal) ConfigSchema() map[string]any {
 func (t *DataTest) ConfigSchema() map[string]any {
 	words := make([]any, 0, len(testArgs()))
 	args := map[string]any{}
-	one := config.Schema("", &DataTestArgs{})
-	delete(one, "$schema")
+	all, _ := config.Schema("", &DataTestArgs{})["properties"].(map[string]any)
 	for _, k := range testKinds() {
 		words = append(words, k)
-		args[k] = one
+		props := map[string]any{}
+		for _, name := range append(slices.Clone(testArgs()[k]), commonArgs()...) {
+			props[name] = all[name]
+		}
+		forms := []any{map[string]any{"type": []any{"object", "null"}, "properties": props, "additionalProperties": false}}
+		switch k {
+		case "expression":
+			forms = append(forms, map[string]any{"type": "string"})
+		case "accepted_values":
+			forms = append(forms, map[string]any{"type": "array", "items": (*Literal)(nil).ConfigSchema()})
+		}
+		args[k] = map[string]any{"anyOf": forms}
 	}
 	return map[string]any{"anyOf": []any{
 		map[string]any{"enum": words},
@@ -123,6 +133,11 @@ func testArgs() map[string][]string {
 		"freshness":          {"column", "max_age_days"},
 		"not_constant":       nil,
 	}
+}
+
+// commonArgs are the arguments that every kind takes.
+func commonArgs() []string {
+	return []string{"name", "description", "where", "severity", "warn_if", "error_if"}
 }
 
 func testKinds() []string {
@@ -168,7 +183,7 @@ func (t *DataTest) UnmarshalConfig(n config.Node) error {
 			if err := arg.Decode(&t.Args); err != nil {
 				return err
 			}
-			common := []string{"name", "description", "where", "severity", "warn_if", "error_if"}
+			common := commonArgs()
 			for _, k := range arg.Keys() {
 				if !slices.Contains(takes, k) && !slices.Contains(common, k) {
 					return arg.Get(k).KeyFault(fault.DidYouMean(k, append(slices.Clone(takes), common...)), "test %s takes no %q", t.Kind, k)

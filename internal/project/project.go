@@ -134,7 +134,7 @@ func Find(dir string) (string, error) {
 
 // Load reads the project in dir. All problems of all files are returned together (fault.List), each with file, line
 // and key; File is relative to dir. Nothing is written. With an error the project is still returned as far as it could
-// be read (nil when millrace.yml could not), for commands that go on looking for problems; nothing else may use it.
+// be read (nil when there is no millrace.yml), for commands that go on looking for problems; nothing else may use it.
 func Load(dir string, o Options) (*Project, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -161,18 +161,12 @@ func Load(dir string, o Options) (*Project, error) {
 	if p.File.Name == "" {
 		p.File.Name = filepath.Base(abs)
 	}
-	// A target cannot be judged against a file that could not be read.
-	if err == nil {
-		errs.Add(p.choose(o))
+	chosen := p.choose(o)
+	if err == nil { // a target cannot be judged against a file that could not be read
+		errs.Add(chosen)
 	}
 	errs.Add(p.loadRooms())
-	if err := errs.Or(); err != nil {
-		if p.Target == "" {
-			return nil, err
-		}
-		return p, err
-	}
-	return p, nil
+	return p, errs.Or()
 }
 
 // choose settles target, settings and variables.
@@ -191,6 +185,7 @@ func (p *Project) choose(o Options) error {
 	if name == "" {
 		name = DefaultTarget
 	}
+	p.Target, p.Vars = DefaultTarget, map[string]any{}
 	known := p.TargetNames()
 	found := false
 	for _, k := range known {
@@ -214,7 +209,6 @@ func (p *Project) choose(o Options) error {
 	if p.Settings.Memory == 0 {
 		p.Settings.Memory = p.File.Limits.Memory
 	}
-	p.Vars = map[string]any{}
 	for _, m := range []map[string]any{p.File.Vars, p.Settings.Vars} {
 		for k, v := range m {
 			p.Vars[k] = v

@@ -28,16 +28,21 @@ type Policy struct {
 // Budget keeps calls under an account's limits before they are made, and follows what the vendor's headers say is left.
 // One budget serves one account: share it between clients that use the same credentials. Safe for concurrent use.
 //
-// Each policy is a token bucket whose burst plus refill never exceeds Limit in any span Per: burst b = max(1, Limit/10),
-// refill (Limit - b)/Per. That costs a tenth of the throughput and needs no memory of single calls.
+// A limit of up to maxLog calls is kept as a log of call times: never more than Limit in any span Per, and all of it usable
+// at once. Larger ones are token buckets with a burst of a tenth and a refill of nine tenths, which keeps the same promise
+// without remembering single calls.
 type Budget struct {
 	mu      sync.Mutex
 	buckets []*bucket
 	paused  time.Time // no call before this instant: a vendor asked everybody to wait
 }
 
+const maxLog = 2000
+
 type bucket struct {
 	Policy
+	log    []time.Time // times of the last calls (one entry per unit of weight), oldest at head; nil: token bucket
+	head   int
 	burst  float64
 	perSec float64
 	tokens float64
@@ -64,7 +69,12 @@ func NewBudget(policies ...Policy) (*Budget, error) {
 		if rate <= 0 { // one call a span: wait the whole span between two
 			rate = p.Weight / p.Per.Seconds()
 		}
-		b.buckets = append(b.buckets, &bucket{Policy: p, burst: burst, perSec: rate, tokens: burst, left: -1})
+		k := &bucket{Policy: p, burst: burst, perSec: rate, tokens: burst, left: -1}
+		if p.Limit <= maxLog && p.Weight == math.Trunc(p.Weight) {
+			k.log = make([]time.Time, int(p.Limit))
+			k.tokens = p.Limit
+		}
+		b.buckets = append(b.buckets, k)
 	}
 	return b, nil
 }
@@ -88,10 +98,7 @@ func (b *Budget) reserve(now time.Time, method, path string, limit time.Duration
 		}
 		k.refill(now)
 		hit = append(hit, k)
-		need := time.Duration(0)
-		if k.tokens < k.Weight {
-			need = time.Duration((k.Weight - k.tokens) / k.perSec * float64(time.Second))
-		}
+		need := k.wait(now)
 		if d := k.closed.Sub(now); d > need {
 			need = d
 		}
@@ -103,9 +110,32 @@ func (b *Budget) reserve(now time.Time, method, path string, limit time.Duration
 		return wait, policy, false
 	}
 	for _, k := range hit {
-		k.tokens -= k.Weight
+		if k.log == nil {
+			k.tokens -= k.Weight
+			continue
+		}
+		for range int(k.Weight) {
+			k.log[k.head] = now.Add(wait) // when the call will be made
+			k.head = (k.head + 1) % len(k.log)
+		}
 	}
 	return wait, policy, true
+}
+
+// wait is how long this limit alone holds the next call back.
+func (k *bucket) wait(now time.Time) time.Duration {
+	if k.log == nil {
+		if k.tokens >= k.Weight {
+			return 0
+		}
+		return time.Duration((k.Weight - k.tokens) / k.perSec * float64(time.Second))
+	}
+	// The call takes the places of the oldest ones: it may be made once the last of those has left the span.
+	oldest := k.log[(k.head+int(k.Weight)-1)%len(k.log)]
+	if oldest.IsZero() {
+		return 0
+	}
+	return max(0, oldest.Add(k.Per).Sub(now))
 }
 
 func (k *bucket) refill(now time.Time) {
@@ -140,13 +170,14 @@ func (b *Budget) learn(now time.Time, method, path string, h http.Header) {
 		}
 		k.refill(now)
 		k.left = left
-		if left < k.tokens {
+		if k.log == nil && left < k.tokens {
 			k.tokens = left
 		}
 		if left >= k.Weight {
 			continue
 		}
-		reset := now.Add(time.Duration(float64(time.Second) / k.perSec))
+		// Somebody else uses the account too. Without a word on when the span ends, give it a tenth of its length.
+		reset := now.Add(k.Per / 10)
 		if v, err := strconv.ParseFloat(h.Get(k.ResetHeader), 64); err == nil {
 			switch k.ResetIn {
 			case "unix":

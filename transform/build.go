@@ -33,7 +33,6 @@ type BuildParams struct {
 	Only        []string
 	FullRefresh bool // incremental relations start anew; snapshots keep their memory
 	Strict      bool // publish nothing when anything fails
-	TestOnly    bool // build nothing, run the audits on what is published
 	Threads     int
 	MemoryLimit string
 	TempDir     string
@@ -130,23 +129,11 @@ func (r *BuildResult) Err() error {
 //
 // The caller holds the target's lock: there is one Build per target at a time. Readers need no lock.
 func Build(ctx context.Context, p BuildParams) (*BuildResult, error) {
-	if p.Clock == nil {
-		return nil, errors.New("transform.Build needs a clock")
+	b, err := newBuilder(p)
+	if err != nil {
+		return nil, err
 	}
-	if p.OnEvent == nil {
-		p.OnEvent = func(Event) {}
-	}
-	if p.Log == nil {
-		p.Log = slog.New(slog.DiscardHandler)
-	}
-	if p.step == nil {
-		p.step = func(string) {}
-	}
-	p.KeepBuilds = max(p.KeepBuilds, 3)
-	if p.Threads <= 0 {
-		p.Threads = runtime.GOMAXPROCS(0)
-	}
-	b := &builder{p: p, g: p.Graph, wh: newWarehouse(p.Dir), status: map[string]*NodeResult{}, tests: map[string]*TestResult{}}
+	p = b.p
 	res := &BuildResult{Started: p.Clock().UTC()}
 	if err := b.start(ctx); err != nil {
 		return nil, err
@@ -168,6 +155,26 @@ func Build(ctx context.Context, p BuildParams) (*BuildResult, error) {
 	return res, b.artifacts(res)
 }
 
+func newBuilder(p BuildParams) (*builder, error) {
+	if p.Clock == nil {
+		return nil, errors.New("transform: BuildParams has no clock")
+	}
+	if p.OnEvent == nil {
+		p.OnEvent = func(Event) {}
+	}
+	if p.Log == nil {
+		p.Log = slog.New(slog.DiscardHandler)
+	}
+	if p.step == nil {
+		p.step = func(string) {}
+	}
+	p.KeepBuilds = max(p.KeepBuilds, 3)
+	if p.Threads <= 0 {
+		p.Threads = runtime.GOMAXPROCS(0)
+	}
+	return &builder{p: p, g: p.Graph, wh: newWarehouse(p.Dir), engine: p.Graph.engine, status: map[string]*NodeResult{}, tests: map[string]*TestResult{}}, nil
+}
+
 // builder is one Build.
 type builder struct {
 	p    BuildParams
@@ -185,6 +192,7 @@ type builder struct {
 	todo    map[string]bool   // relations to rebuild
 	checks  []*check
 	todoC   []*check // audits to run
+	todoU   map[*UnitTest]bool
 	gone    []string // published relations that the project no longer has
 	bound   *Bound
 
@@ -215,7 +223,6 @@ func (b *builder) start(ctx context.Context) error {
 			return fault.Hint(err, "If the file is damaged, remove "+b.wh.link()+" and build again: relations with memory are restored from their exports.")
 		}
 	}
-	b.engine = b.g.engine
 	return nil
 }
 
@@ -253,13 +260,6 @@ func (b *builder) plan() {
 		}
 		b.targets[name] = true
 		forced := b.p.FullRefresh && n.Meta.Materialized == "incremental"
-		if b.p.TestOnly {
-			b.want[name] = v
-			if old != nil {
-				b.want[name] = old.Version
-			}
-			continue
-		}
 		if forced {
 			// The same inputs may give other rows now: what reads it must see another version.
 			v = newHash(v, b.p.RunID, b.p.Clock().String()).sum()
@@ -280,8 +280,15 @@ func (b *builder) plan() {
 			continue
 		}
 		old := b.prev.tests[c.ID]
-		if b.p.TestOnly || old == nil || old.version != b.checkVersion(c) || old.Status == StatusError {
+		if old == nil || old.version != b.checkVersion(c) || old.Status == StatusError {
 			b.todoC = append(b.todoC, c)
+		}
+	}
+	b.todoU = map[*UnitTest]bool{}
+	for _, u := range b.g.Units {
+		old := b.prev.tests[u.ID()]
+		if b.targets[u.Model] && (old == nil || old.version != b.unitVersion(u) || old.Status == StatusError) {
+			b.todoU[u] = true
 		}
 	}
 }
@@ -306,13 +313,13 @@ func (b *builder) readBySome(name string) bool {
 
 // idle reports whether the published build is already what the graph asks for.
 func (b *builder) idle() bool {
-	if len(b.todo) > 0 || len(b.todoC) > 0 || len(b.gone) > 0 {
+	if len(b.todo) > 0 || len(b.todoC) > 0 || len(b.todoU) > 0 || len(b.gone) > 0 {
 		return false
 	}
-	if b.p.TestOnly {
-		return true
-	}
 	known := map[string]bool{}
+	for _, u := range b.g.Units {
+		known[u.ID()] = true
+	}
 	for _, c := range b.checks {
 		known[c.ID] = true
 	}
@@ -360,8 +367,8 @@ func (b *builder) build(ctx context.Context, res *BuildResult) error {
 	b.p.step("built")
 	b.result(res)
 	failed := res.Err() != nil
-	if b.p.TestOnly || b.p.Strict && failed {
-		res.Strict = b.p.Strict && failed
+	if b.p.Strict && failed {
+		res.Strict = true
 		err := b.db.Close()
 		b.db = nil
 		b.discard()
@@ -460,15 +467,27 @@ func (b *builder) result(res *BuildResult) {
 		}
 		res.Nodes = append(res.Nodes, *r)
 	}
-	for _, c := range b.checks {
-		t := b.tests[c.ID]
+	for _, id := range b.testIDs() {
+		t := b.tests[id]
 		if t == nil {
-			t = b.prev.tests[c.ID]
+			t = b.prev.tests[id]
 		}
 		if t != nil {
 			res.Tests = append(res.Tests, *t)
 		}
 	}
+}
+
+// testIDs lists every test of the graph, unit tests first.
+func (b *builder) testIDs() []string {
+	var out []string
+	for _, u := range b.g.Units {
+		out = append(out, u.ID())
+	}
+	for _, c := range b.checks {
+		out = append(out, c.ID)
+	}
+	return out
 }
 
 // same reports whether the copy says nothing new: everything that was tried failed, as it did before.
@@ -526,11 +545,11 @@ func (b *builder) finish(ctx context.Context) error {
 		}
 		b.next.nodes[name] = b.record(n, columns[name])
 	}
-	for _, c := range b.checks {
-		if t := b.tests[c.ID]; t != nil {
-			b.next.tests[c.ID] = t
-		} else if t := b.prev.tests[c.ID]; t != nil {
-			b.next.tests[c.ID] = t
+	for _, id := range b.testIDs() {
+		if t := b.tests[id]; t != nil {
+			b.next.tests[id] = t
+		} else if t := b.prev.tests[id]; t != nil {
+			b.next.tests[id] = t
 		}
 	}
 	return nil
@@ -556,7 +575,7 @@ func (b *builder) record(n *Node, cols []relation.Column) *record {
 	case old != nil:
 		r.Rows, r.Version, r.BuiltAt, r.BuildID, r.static = old.Rows, old.Version, old.BuiltAt, old.BuildID, old.static
 		r.frozen = old.frozen || b.physical[n.Name] == "table" && old.Materialized == "view"
-		if !b.targets[n.Name] || b.p.TestOnly {
+		if !b.targets[n.Name] {
 			r.Stale, r.StaleWhy = old.Stale, old.StaleWhy
 		}
 		r.Materialized = old.Materialized

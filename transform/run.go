@@ -61,7 +61,7 @@ func (b *builder) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return b.unitTests(ctx, func(u *UnitTest) bool { return b.todoU[u] })
 }
 
 // rawNeeded lists the landed streams that something in this build reads.
@@ -143,6 +143,9 @@ func (b *builder) tasks() *tasks {
 		for _, g := range c.Gates {
 			involved[g] = true
 		}
+	}
+	for u := range b.todoU {
+		involved[u.Model] = true
 	}
 	for _, name := range b.g.order {
 		if !involved[name] {
@@ -296,6 +299,10 @@ func (b *builder) buildNode(ctx context.Context, n *Node) error {
 			status = StatusSkipped
 		}
 		b.setStatus(n, status, 0, 0, nil, why)
+		return b.hold(ctx, n)
+	}
+	if bad := b.failing(n); len(bad) > 0 { // only unit tests have run so far
+		b.setStatus(n, StatusFailed, 0, 0, nil, failedBy(bad))
 		return b.hold(ctx, n)
 	}
 	start := b.p.Clock()
@@ -468,28 +475,18 @@ func (b *builder) personal(c *check) map[string]bool {
 func (b *builder) acceptNode(ctx context.Context, n *Node) error {
 	b.mu.Lock()
 	r := b.status[n.Name]
-	var bad []*TestResult
-	for _, c := range b.todoC {
-		if t := b.tests[c.ID]; t != nil && t.Status == StatusError && slices.Contains(c.Gates, n.Name) {
-			bad = append(bad, t)
-		}
-	}
 	b.mu.Unlock()
+	bad := b.failing(n)
 	if r != nil && r.Status != StatusBuilt {
 		return b.finished(n)
 	}
 	if len(bad) > 0 {
-		var names []string
-		for _, t := range bad {
-			names = append(names, fmt.Sprintf("%s (%s)", t.Name, t.Message))
-		}
-		msg := "failed " + strings.Join(names, ", ")
 		if r != nil {
 			if err := b.swapBack(ctx, n); err != nil {
 				return err
 			}
 		}
-		b.setStatus(n, StatusFailed, 0, 0, nil, msg)
+		b.setStatus(n, StatusFailed, 0, 0, nil, failedBy(bad))
 		if r != nil {
 			if err := b.hold(ctx, n); err != nil {
 				return err
@@ -508,6 +505,34 @@ func (b *builder) acceptNode(ctx context.Context, n *Node) error {
 	b.mu.Unlock()
 	b.p.step("accepted " + n.Name)
 	return b.finished(n)
+}
+
+// failing lists the tests that failed and judge n.
+func (b *builder) failing(n *Node) []*TestResult {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var bad []*TestResult
+	for u := range b.todoU {
+		if t := b.tests[u.ID()]; t != nil && t.Status == StatusError && u.Model == n.Name {
+			bad = append(bad, t)
+		}
+	}
+	for _, c := range b.todoC {
+		if t := b.tests[c.ID]; t != nil && t.Status == StatusError && slices.Contains(c.Gates, n.Name) {
+			bad = append(bad, t)
+		}
+	}
+	slices.SortFunc(bad, func(a, b *TestResult) int { return strings.Compare(a.ID, b.ID) })
+	return bad
+}
+
+func failedBy(bad []*TestResult) string {
+	var names []string
+	for _, t := range bad {
+		msg, _, _ := strings.Cut(t.Message, "\n")
+		names = append(names, fmt.Sprintf("%s (%s)", t.Name, strings.TrimSuffix(msg, ":")))
+	}
+	return "failed " + strings.Join(names, ", ")
 }
 
 func (b *builder) finished(n *Node) error {

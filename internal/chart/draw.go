@@ -270,7 +270,7 @@ func Spark(points []Point, label string) string {
 		path += pen + num(x(i)) + " " + num(y(p.V))
 		pen = "L"
 	}
-	c.add(`<svg class="spark" viewBox="0 0 120 28" role="img" aria-label="%s" xmlns="http://www.w3.org/2000/svg"><path d="%s" fill="none" stroke="%s" stroke-width="1.8" stroke-linejoin="round"/>`,
+	c.add(`<svg class="spark" viewBox="0 0 120 28" preserveAspectRatio="xMinYMid meet" role="img" aria-label="%s" xmlns="http://www.w3.org/2000/svg"><path d="%s" fill="none" stroke="%s" stroke-width="1.8" stroke-linejoin="round"/>`,
 		html.EscapeString(label), path, colour(0))
 	c.add(`<circle cx="%s" cy="%s" r="2.8" fill="%s"/></svg>`, num(x(last)), num(y(points[last].V)), colour(0))
 	return c.String()

@@ -59,8 +59,17 @@ func (f Format) Magnitude() Format { f.Sign, f.Abs = false, true; return f }
 // Plain is the same format without the unit's word.
 func (f Format) Plain() Format { f.Bare = true; return f }
 
-// Show writes a value. Nothing is written as "n/a": never as zero, never as infinity.
+// Show writes a value. Nothing is written as "n/a": never as zero, never as infinity. A number below zero begins with
+// the minus sign of typography, at which no line breaks.
 func (f Format) Show(v Value) string {
+	s := f.show(v)
+	if v.kind == number && f.Unit != TextUnit && strings.HasPrefix(s, "-") {
+		s = "−" + s[1:]
+	}
+	return s
+}
+
+func (f Format) show(v Value) string {
 	if v.IsNull() {
 		return "n/a"
 	}

@@ -32,13 +32,18 @@ func (b *book) calculator(c *reports.Calculator) error {
 	known := map[string]string{}
 	row := 4
 	part := func(title string) error {
-		id, err := b.style("part", func() *excelize.Style {
-			return &excelize.Style{Font: &excelize.Font{Bold: true, Color: "FFFFFF"}, Fill: excelize.Fill{Type: "pattern", Pattern: 1, Color: []string{accent}}}
-		})
-		if err != nil {
-			return err
-		}
 		for i, h := range []string{title, "Value", "Note", "Formula or source"} {
+			side, indent := "left", 1
+			if i == 1 {
+				side, indent = "right", 0
+			}
+			id, err := b.style("part "+side, func() *excelize.Style {
+				return &excelize.Style{Font: &excelize.Font{Bold: true, Color: "FFFFFF"}, Fill: excelize.Fill{Type: "pattern", Pattern: 1, Color: []string{accent}},
+					Alignment: &excelize.Alignment{Horizontal: side, Indent: indent, Vertical: "center"}}
+			})
+			if err != nil {
+				return err
+			}
 			if err := b.text(s, at(i+1, row), h, id); err != nil {
 				return err
 			}
@@ -163,10 +168,10 @@ func (b *book) calcLine(s string, row int, x reports.CalcCell, source string) er
 	if err := b.text(s, at(1, row), x.Label, 0); err != nil {
 		return err
 	}
-	if err := b.faint(s, at(3, row), x.Note); err != nil {
+	if err := b.aside(s, at(3, row), x.Note); err != nil {
 		return err
 	}
-	return b.faint(s, at(4, row), source)
+	return b.aside(s, at(4, row), source)
 }
 
 // given writes an assumption: yellow, because it asks to be changed.

@@ -25,6 +25,10 @@ func (b *book) chartSheet() error {
 	if err != nil {
 		return err
 	}
+	tallRow, custom := 15.0, true // so that a chart covers the same rows in every program
+	if err := b.f.SetSheetProps(s, &excelize.SheetPropsOptions{DefaultRowHeight: &tallRow, CustomHeight: &custom}); err != nil {
+		return err
+	}
 	if err := b.heading(s, "A1", b.doc.Title+", "+b.doc.Period.Label(), 16); err != nil {
 		return err
 	}
@@ -94,7 +98,7 @@ func (b *book) chartData(s string, c *reports.Chart, top int) (int, error) {
 			}
 		}
 	}
-	if err := b.table(s, top, top+len(c.X), col-1, "chart "+c.Title); err != nil {
+	if err := b.table(s, top, top+len(c.X), col-1, "chart "+c.Title, 1); err != nil {
 		return 0, err
 	}
 	return top + len(c.X) + 3, nil
@@ -182,6 +186,7 @@ func (b *book) draw(sheet, data, cell string, c *reports.Chart, top, tall int) e
 		gap := uint(45)
 		spec.GapWidth = &gap
 		spec.PlotArea.ShowVal = true
+		spec.YAxis.None, spec.YAxis.MajorGridLines = true, false // every bar carries its number
 	}
 	return b.f.AddChart(sheet, cell, spec)
 }

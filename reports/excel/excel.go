@@ -192,8 +192,10 @@ func numFmt(f reports.Format, v float64) string {
 	}
 	quoted := func(s string) string { return `"` + strings.ReplaceAll(s, `"`, "") + `"` }
 	switch f.Unit {
-	case reports.Ratio, reports.Points:
+	case reports.Ratio:
 		return sign("0.00 %")
+	case reports.Points:
+		return sign(`0.00" points"`)
 	case reports.Money, reports.MoneyPerDay:
 		s := "#,##0.00"
 		if v >= 1000 || v <= -1000 {
@@ -269,6 +271,9 @@ func (b *book) value(sheet, cell string, v reports.Value, f reports.Format, bold
 	if !ok || f.Unit == reports.TextUnit {
 		return b.text(sheet, cell, v.Text(), 0)
 	}
+	if f.Unit == reports.Points {
+		n *= 100 // there is no number format that multiplies without writing a percent sign
+	}
 	format := numFmt(f, n)
 	id, err := b.style(fmt.Sprintf("num %v %s", bold, format), func() *excelize.Style {
 		return &excelize.Style{CustomNumFmt: &format, Font: &excelize.Font{Bold: bold}, Alignment: &excelize.Alignment{Horizontal: "right", Vertical: "top"}}
@@ -295,7 +300,7 @@ func (b *book) text(sheet, cell, s string, style int) error {
 	}
 	if style == 0 {
 		id, err := b.style("text", func() *excelize.Style {
-			return &excelize.Style{Alignment: &excelize.Alignment{Vertical: "top", WrapText: true}}
+			return &excelize.Style{Alignment: &excelize.Alignment{Horizontal: "left", Indent: 1, Vertical: "top", WrapText: true}}
 		})
 		if err != nil {
 			return err
@@ -318,6 +323,17 @@ func (b *book) heading(sheet, cell, s string, size float64) error {
 func (b *book) faint(sheet, cell, s string) error {
 	id, err := b.style("faint", func() *excelize.Style {
 		return &excelize.Style{Font: &excelize.Font{Color: faint, Size: 10}}
+	})
+	if err != nil {
+		return err
+	}
+	return b.text(sheet, cell, s, id)
+}
+
+// aside is a remark beside a number.
+func (b *book) aside(sheet, cell, s string) error {
+	id, err := b.style("aside", func() *excelize.Style {
+		return &excelize.Style{Font: &excelize.Font{Color: faint, Size: 10}, Alignment: &excelize.Alignment{Horizontal: "left", Indent: 1, Vertical: "top", WrapText: true}}
 	})
 	if err != nil {
 		return err

@@ -146,6 +146,10 @@ func (b *book) kpiTable(s string, k *reports.KPIs, row int) (int, error) {
 		head = []string{k.Title, k.Period, k.Previous, "Change", "Change, %", "Target", "To target", "Verdict", "Cases", "History", "Source"}
 	}
 	top := row
+	texts := []int{1, len(head)}
+	if change {
+		texts = append(texts, 8, 10)
+	}
 	for i, h := range head {
 		if err := b.f.SetCellStr(s, at(i+1, row), h); err != nil {
 			return 0, err
@@ -189,7 +193,7 @@ func (b *book) kpiTable(s string, k *reports.KPIs, row int) (int, error) {
 			}
 		}
 	}
-	if err := b.table(s, top, row, len(head), k.Title); err != nil {
+	if err := b.table(s, top, row, len(head), k.Title, texts...); err != nil {
 		return 0, err
 	}
 	if change {
@@ -276,7 +280,7 @@ func (b *book) sparklines(s string, k *reports.KPIs, top int) error {
 	if len(where) == 0 {
 		return nil
 	}
-	return b.f.AddSparkline(s, &excelize.SparklineOptions{Location: where, Range: ranges, Markers: true, Last: true, SeriesColor: "#" + accent, LastColor: "#" + accent, EmptyCells: "gap"})
+	return b.f.AddSparkline(s, &excelize.SparklineOptions{Location: where, Range: ranges, Last: true, Weight: 1.5, SeriesColor: "#" + accent, LastColor: "#" + accent, EmptyCells: "gap"})
 }
 
 func (b *book) historySheet(k *reports.KPIs, longest int) (string, error) {
@@ -313,7 +317,7 @@ func (b *book) historySheet(k *reports.KPIs, longest int) (string, error) {
 			}
 		}
 	}
-	if err := b.table(s, 1, len(k.Items)+1, longest+1, k.Title+" history"); err != nil {
+	if err := b.table(s, 1, len(k.Items)+1, longest+1, k.Title+" history", 1); err != nil {
 		return "", err
 	}
 	return s, b.f.SetPanes(s, &excelize.Panes{Freeze: true, XSplit: 1, YSplit: 1, TopLeftCell: "B2", ActivePane: "bottomRight"})

@@ -26,13 +26,11 @@ func (b *book) widths(sheet string, widths ...float64) error {
 
 // table makes a formatted Excel table of rows top (the heading) to bottom. A table needs at least one row below its
 // heading and headings that differ.
-func (b *book) table(sheet string, top, bottom, cols int, title string) error {
-	id, err := b.style("table head", func() *excelize.Style {
-		return &excelize.Style{Font: &excelize.Font{Bold: true, Color: "FFFFFF"}, Fill: excelize.Fill{Type: "pattern", Pattern: 1, Color: []string{accent}},
-			Alignment: &excelize.Alignment{Vertical: "center", WrapText: true}}
-	})
-	if err != nil {
-		return err
+// Headings stand over their cells: left over text, right over numbers.
+func (b *book) table(sheet string, top, bottom, cols int, title string, texts ...int) error {
+	left := map[int]bool{}
+	for _, c := range texts {
+		left[c] = true
 	}
 	seen := map[string]bool{}
 	for c := 1; c <= cols; c++ {
@@ -51,9 +49,20 @@ func (b *book) table(sheet string, top, bottom, cols int, title string) error {
 		if err := b.f.SetCellStr(sheet, at(c, top), unique); err != nil {
 			return err
 		}
-	}
-	if err := b.f.SetCellStyle(sheet, at(1, top), at(cols, top), id); err != nil {
-		return err
+		side, indent := "right", 0
+		if left[c] {
+			side, indent = "left", 1
+		}
+		id, err := b.style("table head "+side, func() *excelize.Style {
+			return &excelize.Style{Font: &excelize.Font{Bold: true, Color: "FFFFFF"}, Fill: excelize.Fill{Type: "pattern", Pattern: 1, Color: []string{accent}},
+				Alignment: &excelize.Alignment{Horizontal: side, Indent: indent, Vertical: "center", WrapText: true}}
+		})
+		if err != nil {
+			return err
+		}
+		if err := b.f.SetCellStyle(sheet, at(c, top), at(c, top), id); err != nil {
+			return err
+		}
 	}
 	if bottom == top {
 		return nil
@@ -152,7 +161,13 @@ func (b *book) gridPart(g *reports.Grid, title string, rows [][]reports.Quantity
 		return err
 	}
 	bottom := top + len(rows)
-	if err := b.table(s, top, bottom, len(g.Columns), title); err != nil {
+	var texts []int
+	for c, col := range g.Columns {
+		if col.Text {
+			texts = append(texts, c+1)
+		}
+	}
+	if err := b.table(s, top, bottom, len(g.Columns), title, texts...); err != nil {
 		return err
 	}
 	if err := b.marks(s, g, top+1, bottom); err != nil {
@@ -181,8 +196,8 @@ func (b *book) marks(s string, g *reports.Grid, top, bottom int) error {
 				return err
 			}
 		}
-		if col.Bars {
-			if err := b.f.SetConditionalFormat(s, ref, []excelize.ConditionalFormatOptions{{Type: "data_bar", Criteria: "=", MinType: "min", MaxType: "max",
+		if col.Bars && !negative(g, c) {
+			if err := b.f.SetConditionalFormat(s, ref, []excelize.ConditionalFormatOptions{{Type: "data_bar", Criteria: "=", MinType: "num", MinValue: "0", MaxType: "max",
 				BarColor: "#A9C7EA", BarSolid: true}}); err != nil {
 				return err
 			}
@@ -218,6 +233,16 @@ func (b *book) marks(s string, g *reports.Grid, top, bottom int) error {
 		}
 	}
 	return nil
+}
+
+// negative reports whether a column holds a number below zero: bars of size would mislead then.
+func negative(g *reports.Grid, col int) bool {
+	for _, row := range g.Rows {
+		if row[col].Cell.Sign() < 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // sources is the last sheet: every query, as it can be run again.
@@ -267,7 +292,7 @@ func (b *book) sources() error {
 			return err
 		}
 	}
-	if err := b.table(s, 4, 4+len(b.doc.Sources), 5, "Sources"); err != nil {
+	if err := b.table(s, 4, 4+len(b.doc.Sources), 5, "Sources", 1, 2, 3, 5); err != nil {
 		return err
 	}
 	return b.f.SetPanes(s, &excelize.Panes{Freeze: true, YSplit: 4, TopLeftCell: "A5", ActivePane: "bottomLeft"})

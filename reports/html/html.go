@@ -135,7 +135,7 @@ func draw(c *reports.Chart) template.HTML {
 	spec := chart.Chart{Title: c.Title, Kind: chart.Kind(c.Kind), X: c.X, Tick: func(v float64) string {
 		s := f.Show(reports.ValueOf(round(v)))
 		if strings.Contains(s, ".") && c.Format.Unit != reports.Count {
-			s = strings.Replace(strings.TrimRight(strings.TrimRight(strings.TrimSuffix(s, " %"), "0"), ".")+suffix(s), "-0 %", "0 %", 1)
+			s = strings.Replace(strings.TrimRight(strings.TrimRight(strings.TrimSuffix(s, " %"), "0"), ".")+suffix(s), "−0 %", "0 %", 1)
 		}
 		return s
 	}}

@@ -55,8 +55,12 @@ func ParseType(s string) (Type, error) {
 	if rest, ok := strings.CutPrefix(up, "NUMERIC("); ok {
 		up = "DECIMAL(" + rest
 	}
-	if rest, ok := strings.CutPrefix(up, "DECIMAL("); ok && !strings.Contains(rest, ",") {
+	if rest, ok := strings.CutPrefix(up, "DECIMAL("); ok && !strings.Contains(rest, ",") && strings.HasSuffix(rest, ")") {
 		up = strings.TrimSuffix(up, ")") + ",0)"
+	}
+	if strings.Contains(up, "(") && !strings.HasSuffix(up, ")") {
+		// YAML ends a value at a comma inside { }: DECIMAL(18,4) arrives as "DECIMAL(18".
+		return "", fmt.Errorf("type %q has no closing parenthesis: inside { } write it with quotes, \"DECIMAL(18,4)\"", s)
 	}
 	if p, sc, ok := Type(up).IsDecimal(); ok {
 		return Decimal(p, sc), nil

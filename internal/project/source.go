@@ -110,6 +110,9 @@ type ColumnType landing.Type
 func (t *ColumnType) UnmarshalText(b []byte) error {
 	v, err := landing.ParseType(string(b))
 	if err != nil {
+		if strings.Contains(string(b), "(") && !strings.Contains(string(b), ")") {
+			return &fault.Error{Msg: "has no closing parenthesis", Hint: "Inside { } a comma ends a value: write \"DECIMAL(18,4)\" with quotes."}
+		}
 		return &fault.Error{Msg: "is not a column type", Hint: "Use VARCHAR, BIGINT, DOUBLE, BOOLEAN, DATE, TIMESTAMP, JSON or DECIMAL(18,4)."}
 	}
 	*t = ColumnType(v)

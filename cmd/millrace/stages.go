@@ -97,7 +97,6 @@ type buildOptions struct {
 	only        func(ctx context.Context, g *transform.Graph) ([]string, error) // nil: all
 	fullRefresh bool
 	strict      bool
-	testOnly    bool
 }
 
 // build brings the published build up to date and writes one line a relation. The result is nil when nothing could be
@@ -114,7 +113,7 @@ func (a *app) build(ctx context.Context, s *session, o buildOptions) (*transform
 		}
 	}
 	res, err := transform.Build(ctx, transform.BuildParams{
-		Graph: g, Dir: targetDir(s.p), Only: only, FullRefresh: o.fullRefresh, Strict: o.strict, TestOnly: o.testOnly,
+		Graph: g, Dir: targetDir(s.p), Only: only, FullRefresh: o.fullRefresh, Strict: o.strict,
 		Threads: threads(s.p), MemoryLimit: memoryLimit(s.p), TempDir: filepath.Join(targetDir(s.p), "tmp"),
 		KeepBuilds: s.p.File.Limits.BuildsKept, RunID: s.run.ID, Clock: a.clock, OnEvent: a.sayBuilt, Log: a.log,
 	})
@@ -126,7 +125,7 @@ func (a *app) build(ctx context.Context, s *session, o buildOptions) (*transform
 	case res.Published:
 		a.con.Step("publish", console.OK, "build "+res.ID, fmt.Sprintf("%s built, %s unchanged",
 			console.Count(int64(res.Count(transform.StatusBuilt)), "relation"), console.Thousands(int64(res.Count(transform.StatusUnchanged)))), res.Took)
-	case res.Err() == nil && !o.testOnly:
+	case res.Err() == nil:
 		a.con.Step("build", console.Skip, "nothing changed", fmt.Sprintf("%s stay at build %s", console.Count(int64(len(res.Nodes)), "relation"), res.ID), res.Took)
 	}
 	return res, res.Err()

@@ -22,7 +22,7 @@ type rawRelation struct {
 	columns []landing.Column // without the operational ones
 }
 
-// colSource is the extra column of a union of sources.
+// colSource names the source that a row comes from: a relation may be the union of several sources of one connector.
 const colSource = "_source"
 
 // rawRelations makes the raw relations of all streams, by name.
@@ -118,10 +118,8 @@ func (r *rawRelation) relationColumns() []relation.Column {
 	for _, c := range r.columns {
 		out = append(out, relation.Column{Name: c.Name, Type: string(c.Type), Description: c.Description, PII: c.PII})
 	}
-	if r.alias {
-		out = append(out, relation.Column{Name: colSource, Type: "VARCHAR", Description: "the source in the project"})
-	}
 	return append(out,
+		relation.Column{Name: colSource, Type: "VARCHAR", Description: "the source in the project"},
 		relation.Column{Name: landing.ColExtra, Type: "JSON", Description: "fields that the schema does not know"},
 		relation.Column{Name: landing.ColLoadID, Type: "VARCHAR", Description: "the load that brought the row"},
 		relation.Column{Name: landing.ColExtractedAt, Type: "TIMESTAMP", Description: "when the row was read, UTC"},
@@ -183,7 +181,7 @@ func (r *rawRelation) streamQuery(s *RawStream) string {
 	for _, c := range r.relationColumns() {
 		id := duck.Ident(c.Name)
 		switch {
-		case c.Name == colSource && r.alias:
+		case c.Name == colSource:
 			cols = append(cols, fmt.Sprintf("%s as %s", duck.Quote(s.Source), id))
 		case len(files) == 0 || !inFiles[strings.ToLower(c.Name)] && !operational(c.Name):
 			cols = append(cols, fmt.Sprintf("null::%s as %s", c.Type, id))

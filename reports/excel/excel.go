@@ -36,7 +36,11 @@ func render(d *reports.Document, rowLimit int) ([]byte, error) {
 	if err := f.Write(&out); err != nil {
 		return nil, fmt.Errorf("write workbook: %w", err)
 	}
-	return out.Bytes(), nil
+	data, err := stable(out.Bytes())
+	if err != nil {
+		return nil, fmt.Errorf("write workbook: %w", err)
+	}
+	return data, nil
 }
 
 // book is a workbook being made.

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"millrace/internal/atomicfile"
-	"millrace/internal/config"
 	"millrace/internal/console"
 	"millrace/internal/fault"
 	"millrace/internal/project"
@@ -29,9 +28,8 @@ func schemaKinds() []schemaKind {
 	kinds := []schemaKind{
 		{"project", project.FileName, "the project's settings", project.Schema},
 		{"source", "extract/*.yml", "a source, whatever its connector", sourceSchema},
-		{"sql", "sql/**/*.sql", "the front matter of a SQL model, and a .yml beside it", func() map[string]any {
-			return config.Schema("Front matter of a SQL model", &transform.Meta{})
-		}},
+		{"sql", "sql/**/*.sql", "the front matter of a SQL model, and a .yml beside it", transform.ModelSchema},
+		{"unit-test", "sql/**/*.test.yml", "unit tests of SQL models on given rows", transform.UnitSchema},
 		{"report", "reports/*.yml", "a report", func() map[string]any { return reportCatalog().Schema() }},
 	}
 	for _, c := range connectors() {

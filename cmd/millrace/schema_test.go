@@ -77,6 +77,8 @@ func TestShippedFilesFitTheirSchemas(t *testing.T) {
 			kind = "source"
 		case strings.HasPrefix(name, "reports/") && ext == ".yml":
 			kind = "report"
+		case strings.HasSuffix(name, ".test.yml"):
+			kind = "unit-test"
 		case strings.HasPrefix(name, "sql/") && ext == ".sql":
 			m := frontMatter.FindStringSubmatch(src)
 			if m == nil {

@@ -156,6 +156,17 @@ func (a *app) vars() (map[string]string, error) {
 	return vars, nil
 }
 
+// unread warns of files that this binary keeps but does not act on, so that nobody waits for what they ask for.
+func unread(p *project.Project) []*fault.Error {
+	var out []*fault.Error
+	for _, docs := range [][]*project.Doc{p.Models, p.Activate} {
+		for _, d := range docs {
+			out = append(out, &fault.Error{File: d.Path, Msg: "this version of millrace does not act on this file yet", Hint: "It is valid YAML; its keys were not checked."})
+		}
+	}
+	return out
+}
+
 type validateResult struct {
 	OK       bool           `json:"ok"`
 	Problems []problem      `json:"problems"`
@@ -173,7 +184,7 @@ func (a *app) validate(ctx context.Context) error {
 		res.Problems = []problem{}
 	}
 	if in.project != nil {
-		for _, w := range in.project.Warnings {
+		for _, w := range unread(in.project) {
 			res.Warnings = append(res.Warnings, problemOf(w))
 		}
 	}

@@ -105,7 +105,6 @@ type Project struct {
 	Models   []*Doc         // by path
 	Activate []*Doc
 	Reports  []*Doc
-	Warnings []*fault.Error // worth saying, not worth stopping
 
 	// Env looks a variable up: the real environment first, then .env.
 	Env func(name string) (string, bool)

@@ -11,5 +11,11 @@ func (a *app) commands() []*cobra.Command {
 		newDoctorCmd(a),
 		newValidateCmd(a),
 		newSchemaCmd(a),
+		newBuildCmd(a),
+		newTestCmd(a),
+		newShowCmd(a),
+		newQueryCmd(a),
+		newLsCmd(a),
+		newDigestCmd(a),
 	}
 }

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"os"
+	"regexp"
+	"slices"
+	"sort"
+
+	"github.com/spf13/cobra"
+
+	"millrace/internal/console"
+	"millrace/internal/fault"
+	"millrace/internal/project"
+	"millrace/internal/selector"
+	"millrace/transform"
+)
+
+// selection holds the flags that choose nodes.
+type selection struct{ include, exclude []string }
+
+func (s *selection) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVarP(&s.include, "select", "s", nil, "what to take, in dbt's grammar: name, +name, name+, @name, tag:x, path:x, state:modified, result:error (repeatable)")
+	f.StringArrayVar(&s.exclude, "exclude", nil, "what to leave out, in the same grammar (repeatable)")
+}
+
+func (s *selection) empty() bool { return len(s.include) == 0 && len(s.exclude) == 0 }
+
+// pick returns the names of the nodes that are chosen.
+func (s *selection) pick(ctx context.Context, a *app, p *project.Project, g *transform.Graph) ([]string, []selector.Node, error) {
+	nodes, err := a.selectable(ctx, p, g)
+	if err != nil {
+		return nil, nil, err
+	}
+	names, err := selector.Select(nodes, s.include, s.exclude)
+	return names, nodes, err
+}
+
+// selectable is the graph of the whole project: streams, relations, tests, and the reports that read them.
+func (a *app) selectable(ctx context.Context, p *project.Project, g *transform.Graph) ([]selector.Node, error) {
+	nodes, err := g.Selectable(ctx, targetDir(p))
+	if err != nil {
+		return nil, err
+	}
+	defs, err := a.definitions(p)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range defs {
+		n := selector.Node{Name: "report:" + d.Report, Type: "report", Path: d.File}
+		if n.Deps, err = reportReads(p, d.File, g); err != nil {
+			return nil, err
+		}
+		nodes = append(nodes, n)
+	}
+	sort.Slice(nodes, func(i, j int) bool { return nodes[i].Name < nodes[j].Name })
+	return nodes, nil
+}
+
+var relationName = regexp.MustCompile(`[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*`)
+
+// reportReads lists the relations that a report's file names, and the KPI relation that the built-in sections read.
+func reportReads(p *project.Project, file string, g *transform.Graph) ([]string, error) {
+	text, err := os.ReadFile(p.Path(file))
+	if err != nil {
+		return nil, fault.Wrap(err, "read %s", file)
+	}
+	var out []string
+	for _, name := range append(relationName.FindAllString(string(text), -1), "metrics.kpi") {
+		if _, ok := g.Node(name); ok && !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+func newBuildCmd(a *app) *cobra.Command {
+	var sel selection
+	var o buildOptions
+	cmd := &cobra.Command{
+		Use:     "build",
+		GroupID: "data",
+		Short:   "Build and audit what changed, then publish",
+		Long: `Builds every relation whose SQL, inputs or upstream changed into a copy of the published warehouse, audits it, and
+publishes by switching one link: readers see the old build or the new one, never a mixture. A relation that fails its audit
+stays at its last published version, with everything that reads it, marked stale.
+
+Exit codes: 0 published or nothing to do, 1 something failed and was held back, 2 the project cannot be built, 3 lock held.`,
+		Example: `  millrace build
+  millrace build -s state:modified+          what you edited, and what reads it
+  millrace build -s +metrics.revenue         a KPI with all that it is made from
+  millrace build --strict                    publish all or nothing`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			s, err := a.begin(ctx, "build")
+			if err != nil {
+				return err
+			}
+			if !sel.empty() {
+				o.only = func(ctx context.Context, g *transform.Graph) ([]string, error) {
+					names, _, err := sel.pick(ctx, a, s.p, g)
+					if err != nil {
+						return nil, err
+					}
+					only := g.BuildOnly(names)
+					if len(only) == 0 && len(names) > 0 {
+						return nil, &fault.Error{Key: "--select", Msg: "selects nothing that can be built", Hint: "Add + behind it to build what is made from it."}
+					}
+					return only, nil
+				}
+			}
+			res, err := a.build(ctx, s, o)
+			var sum *buildSummary
+			if res != nil {
+				sum = summarise(res)
+				a.sayTests(res)
+			}
+			err = s.end(ctx, err, sum)
+			if res != nil && a.flags.json {
+				if jerr := a.con.Result(buildJSON(res)); jerr != nil {
+					return jerr
+				}
+			}
+			return err
+		},
+	}
+	sel.flags(cmd)
+	cmd.Flags().BoolVar(&o.fullRefresh, "full-refresh", false, "start incremental relations anew; snapshots keep their memory")
+	cmd.Flags().BoolVar(&o.strict, "strict", false, "publish nothing when anything fails")
+	return cmd
+}
+
+// sayTests closes a build with one line about its audits.
+func (a *app) sayTests(res *transform.BuildResult) {
+	if len(res.Tests) == 0 {
+		return
+	}
+	a.con.Say("Tests: PASS=%d WARN=%d ERROR=%d SKIP=%d TOTAL=%d", res.CountTests(transform.StatusPass), res.CountTests(transform.StatusWarn),
+		res.CountTests(transform.StatusError), res.CountTests(transform.StatusSkipped), len(res.Tests))
+}
+
+type buildNodeJSON struct {
+	transform.NodeResult
+	Seconds float64 `json:"seconds"`
+}
+
+type buildResultJSON struct {
+	Build     string                 `json:"build"`
+	Published bool                   `json:"published"`
+	Seconds   float64                `json:"seconds"`
+	Counts    map[string]int         `json:"counts"`
+	Relations []buildNodeJSON        `json:"relations"`
+	Tests     []transform.TestResult `json:"tests"`
+}
+
+func buildJSON(res *transform.BuildResult) buildResultJSON {
+	out := buildResultJSON{Build: res.ID, Published: res.Published, Seconds: res.Took.Seconds(), Counts: map[string]int{}, Relations: []buildNodeJSON{}, Tests: res.Tests}
+	for _, n := range res.Nodes {
+		out.Counts[string(n.Status)]++
+		out.Relations = append(out.Relations, buildNodeJSON{NodeResult: n, Seconds: n.Took.Seconds()})
+	}
+	for _, t := range res.Tests {
+		out.Counts["test_"+string(t.Status)]++
+	}
+	if out.Tests == nil {
+		out.Tests = []transform.TestResult{}
+	}
+	return out
+}
+
+func newTestCmd(a *app) *cobra.Command {
+	var sel selection
+	cmd := &cobra.Command{
+		Use:     "test",
+		GroupID: "data",
+		Short:   "Run unit tests in memory and all audits on the published build",
+		Long: `Runs the unit tests (*.test.yml) on their given rows, in memory, and every data test and singular test on the published
+build. Nothing is built or changed, and no lock is needed.
+
+Exit codes: 0 all passed (warnings allowed), 1 a test failed, 2 the project cannot be read.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			p, err := a.project()
+			if err != nil {
+				return err
+			}
+			now, err := a.now()
+			if err != nil {
+				return err
+			}
+			g, err := a.graph(ctx, p, now)
+			if err != nil {
+				return err
+			}
+			var only []string
+			if !sel.empty() {
+				names, _, err := sel.pick(ctx, a, p, g)
+				if err != nil {
+					return err
+				}
+				only = g.BuildOnly(names)
+			}
+			res, err := transform.Test(ctx, transform.BuildParams{Graph: g, Dir: targetDir(p), Only: only, Threads: threads(p), MemoryLimit: memoryLimit(p),
+				Clock: a.clock, OnEvent: a.sayBuilt, Log: a.log})
+			a.con.Done()
+			if err != nil {
+				return err
+			}
+			if a.flags.json {
+				if err := a.con.Result(buildJSON(res)); err != nil {
+					return err
+				}
+			} else {
+				if len(res.Tests) == 0 {
+					a.con.Say("No tests. Declare data_tests in the front matter of a model, or write sql/tests/<name>.sql.")
+				}
+				for _, t := range res.Tests {
+					a.saySample(t)
+				}
+				a.sayTests(res)
+			}
+			return res.Err()
+		},
+	}
+	sel.flags(cmd)
+	return cmd
+}
+
+// saySample shows some failing rows, so that a person need not ask for them.
+func (a *app) saySample(t transform.TestResult) {
+	if t.Status != transform.StatusError && t.Status != transform.StatusWarn || len(t.Sample) == 0 {
+		return
+	}
+	a.con.Say("%s %s: some of %s:", t.Relation, t.Name, console.Count(t.Failures, "failing row"))
+	var rows [][]string
+	for _, r := range t.Sample {
+		var cells []string
+		for _, c := range r {
+			cells = append(cells, fault.Shorten(cellText(c), 40))
+		}
+		rows = append(rows, cells)
+	}
+	a.con.Table(t.Columns, rows)
+}

@@ -254,6 +254,8 @@ func (c *checkup) lock(p *project.Project) {
 	switch {
 	case err != nil:
 		c.fail("lock", err, "")
+	case held && h.PID == 0:
+		c.add(console.Warn, "lock", "Look again in a moment.", "held by a run that is just starting")
 	case held:
 		c.add(console.Warn, "lock", "Wait until it ends before the next run.", "held by `%s` (process %d) since %s", h.Command, h.PID, h.Since.Format("2006-01-02 15:04 MST"))
 	default:
@@ -340,8 +342,10 @@ func (c *checkup) crontab(p *project.Project) []string {
 	if target == project.DefaultTarget {
 		target = "prod"
 	}
-	log := filepath.Join(p.Dir, project.DataDir, "cron.log")
-	return append(lines, fmt.Sprintf("%s %s run --project-dir %s --target %s >> %s 2>&1", p.File.Schedule, quoteShell(exe), quoteShell(p.Dir), target, quoteShell(log)))
+	made := filepath.Join(p.Dir, project.DataDir)
+	// The shell opens the log before millrace starts, so its folder must be there.
+	return append(lines, fmt.Sprintf("%s mkdir -p %s && %s run --project-dir %s --target %s >> %s 2>&1", p.File.Schedule, quoteShell(made), quoteShell(exe),
+		quoteShell(p.Dir), target, quoteShell(filepath.Join(made, "cron.log"))))
 }
 
 // zone is the machine's time zone as cron sees it: TZ, else what the system says.

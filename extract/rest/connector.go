@@ -366,7 +366,7 @@ func (s *source) properties(r *resource) []string {
 
 // Backfill makes a position from which Read brings the rows of a date range and then leaves the stream's own position as it
 // was. It is for incremental streams with times or dates.
-func (s *source) Backfill(_ context.Context, stream string, last landing.Checkpoint, from, to time.Time) (landing.Checkpoint, error) {
+func (s *source) Backfill(stream string, last landing.Checkpoint, from, to time.Time) (landing.Checkpoint, error) {
 	r, ok := s.api.resources[stream]
 	if !ok || r.Incremental == nil || r.parent != nil || len(r.Partitions) > 0 || r.Incremental.Type != "timestamp" && r.Incremental.Type != "date" {
 		return landing.Checkpoint{}, &fault.Error{Value: stream, Msg: "this stream cannot be read by date range", Hint: "Read it again from the beginning with --full-refresh."}

@@ -105,7 +105,8 @@ func (rd *reader) query(r *resource, call callOf, sc *scope, token string, emit 
 				}
 				p.split = key
 			}
-			if next.rows >= int64(sp.MaxResults) {
+			// Another page would reach beyond the cap, or the cap may have cut this one short.
+			if next.rows+int64(max(call.pag.Limit, len(items))) > int64(sp.MaxResults) {
 				if p.split == sc.splitAfter {
 					return false, &fault.Error{Value: p.split, Msg: "the query behind this key gives the same rows again", Hint: "Filter by {split.after} in the request."}
 				}

@@ -333,7 +333,7 @@ func (rd *reader) slice(r *resource, st *state, sc *scope, emit emitFunc) error 
 		if w.last {
 			return nil
 		}
-		opts.continued = true
+		opts.continued = !w.late
 	}
 }
 
@@ -424,7 +424,7 @@ func (rd *reader) window(r *resource, call callOf, st *state, sc *scope, w *wind
 				p.safe = true
 			case p.end:
 			case p.token != "" && call.pag.Resumable || p.split != "":
-				st.Open = &open{Start: formatInstant(w.start), End: formatInstant(w.end), Full: w.full, Split: p.split}
+				st.Open = &open{Start: formatInstant(w.start), End: formatInstant(w.end), Full: w.full, Last: w.last || w.late, Split: p.split}
 				if call.pag.Resumable {
 					st.Open.Page = p.token
 				}

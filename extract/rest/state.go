@@ -30,6 +30,7 @@ type open struct {
 	Page  string `json:"page,omitempty"`  // resumable cursor of the next page
 	Split string `json:"split,omitempty"` // last key, for split_on_limit
 	Full  bool   `json:"full,omitempty"`  // the window is read by the initial call
+	Last  bool   `json:"last,omitempty"`  // its end was the present when it was opened: rows may have come late since
 }
 
 type span struct {
@@ -64,6 +65,7 @@ type window struct {
 	start, end time.Time
 	full       bool // read by the initial call, which does not filter
 	last       bool // nothing is left to read after it
+	late       bool // its end was the present of an earlier run
 	resume     *open
 }
 
@@ -79,7 +81,7 @@ func (r *resource) next(s *state, o readOptions) (*window, error) {
 		start, err1 := parseInstant(s.Open.Start)
 		end, err2 := parseInstant(s.Open.End)
 		if err1 == nil && err2 == nil {
-			return &window{start: start, end: end, full: s.Open.Full, last: !end.Before(limit), resume: s.Open}, nil
+			return &window{start: start, end: end, full: s.Open.Full, last: !end.Before(limit), late: s.Open.Last, resume: s.Open}, nil
 		}
 	}
 	initial := inc.InitialValue

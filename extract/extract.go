@@ -25,8 +25,8 @@ type StreamSpec struct {
 
 // Contract says what happens to what the declared schema does not expect.
 type Contract struct {
-	Columns string // evolve (default), freeze, discard (kept in _extra), quarantine
-	Types   string // evolve (widen), freeze, discard (NULL, value kept in _extra), quarantine (default when declared)
+	Columns string // evolve (default), freeze (the load fails), discard (kept in _extra), quarantine
+	Types   string // evolve (widen), freeze (the load fails), discard (NULL, value kept in _extra), quarantine (default when declared)
 }
 
 // Batch is a bounded number of decoded rows.

@@ -75,6 +75,9 @@ func (c Checkpoint) IsZero() bool { return c.Version == 0 && len(c.State) == 0 }
 type Disposition string
 
 // The dispositions: every row ever landed; the latest row per primary key; the rows of the latest complete read.
+//
+// The latest row is the last by (_load_id, load, file, row in the file). Rows that were replayed or compacted keep the
+// _load_id under which they were first read, so an old row that is landed late does not win.
 const (
 	Append  Disposition = "append"
 	Merge   Disposition = "merge"
@@ -121,7 +124,9 @@ type Manifest struct {
 	Starts   bool `json:"starts,omitempty"`
 	Complete bool `json:"complete,omitempty"`
 	// Replaces lists loads whose rows this one holds instead (compaction): from its commit on they do not count.
-	Replaces []string   `json:"replaces,omitempty"`
+	Replaces []string `json:"replaces,omitempty"`
+	// Replayed lists loads whose quarantined rows this one took over: each of them is landed here, or quarantined here again.
+	Replayed []string   `json:"replayed,omitempty"`
 	Before   Checkpoint `json:"checkpoint_before"`
 	After    Checkpoint `json:"checkpoint_after"`
 	// StartedAt and LandedAt are instants in UTC.

@@ -290,6 +290,10 @@ func (w *writer) arrange(b *extract.Batch, from []origin, at, end int) (rows, er
 				unknown[b.Columns[j]] = cell
 			}
 		}
+		if unknown != nil && w.policy.columns == "freeze" {
+			return r, &fault.Error{Key: "streams." + w.m.Stream + ".columns", Value: firstKey(unknown), Msg: "a field that the frozen schema does not know, in row " + r.ids[i],
+				Hint: "Declare the column, or set schema_contract to evolve, discard (kept in _extra) or quarantine. Nothing was landed; the next run reads it again."}
+		}
 		if unknown != nil && w.policy.columns == "quarantine" {
 			name := firstKey(unknown)
 			err := w.reject(rejected{rowID: r.ids[i], column: name, value: asText(unknown[name]),

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
-	"unicode"
 
 	"millrace/internal/fault"
 )
@@ -192,16 +191,13 @@ func (p *exprParser) next() {
 	}
 	start := p.pos
 	c := p.src[p.pos]
-	word := func(b byte) bool {
-		return b == '_' || b < 0x80 && (unicode.IsLetter(rune(b)) || unicode.IsDigit(rune(b)))
-	}
 	switch {
 	case c >= '0' && c <= '9' || c == '.':
 		for p.pos < len(p.src) && (p.src[p.pos] >= '0' && p.src[p.pos] <= '9' || p.src[p.pos] == '.') {
 			p.pos++
 		}
-	case word(c):
-		for p.pos < len(p.src) && word(p.src[p.pos]) {
+	case wordByte(c):
+		for p.pos < len(p.src) && wordByte(p.src[p.pos]) {
 			p.pos++
 		}
 	default:
@@ -211,6 +207,11 @@ func (p *exprParser) next() {
 		}
 	}
 	p.tok = p.src[start:p.pos]
+}
+
+// wordByte reports whether b may stand in a name: ASCII letters, digits and underscores.
+func wordByte(b byte) bool {
+	return b == '_' || b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z'
 }
 
 func (p *exprParser) compare() *expr {
@@ -283,7 +284,7 @@ func (p *exprParser) unary() *expr {
 		}
 		p.next()
 		return &expr{op: "num", num: r}
-	case tok[0] == '_' || unicode.IsLetter(rune(tok[0])):
+	case wordByte(tok[0]):
 		p.next()
 		if p.tok != "(" {
 			return &expr{op: "name", name: tok}

@@ -296,7 +296,7 @@ func (n *Node) bindError(err error, b *binder) error {
 		return fault.Wrap(errors.Join(errCannotBind, err), "%s", n.File)
 	}
 	msg := se.Msg
-	for _, cut := range []string{"\nCandidate bindings", "\nDid you mean", "\nEither add it", "\nLINE "} {
+	for _, cut := range []string{"\nCandidate bindings", "\n\tCandidate functions", " You might need to add explicit type casts", "\nDid you mean", "\nEither add it", "\nLINE "} {
 		if i := strings.Index(msg, cut); i >= 0 {
 			msg = msg[:i]
 		}
@@ -304,7 +304,6 @@ func (n *Node) bindError(err error, b *binder) error {
 	e := &fault.Error{File: n.File, Msg: strings.TrimRight(strings.ReplaceAll(strings.TrimSpace(msg), "\n", ". "), "!.")}
 	if se.Offset >= 0 {
 		e.Line, e.Col = lineCol(n.SQL, se.Offset)
-		e.Msg += n.show(e.Line, e.Col)
 	}
 	switch {
 	case se.Subtype == "COLUMN_NOT_FOUND":
@@ -321,6 +320,11 @@ func (n *Node) bindError(err error, b *binder) error {
 		e.Hint = fault.DidYouMean(se.Name, se.Candidates)
 	case strings.Contains(se.Msg, "must appear in the GROUP BY"):
 		e.Hint = "Add it to GROUP BY (or write `group by all`), or aggregate it: min(x), max(x)."
+	case strings.Contains(se.Msg, "argument types"):
+		e.Hint = "Cast one side: `x::date`."
+	}
+	if e.Line > 0 {
+		e.Hint = strings.TrimSpace(e.Hint + " " + n.show(e.Line, e.Col))
 	}
 	return e
 }

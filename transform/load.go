@@ -250,7 +250,7 @@ func (l *loader) operator(n *Node, node config.Node) {
 		for name := range l.p.Operators {
 			names = append(names, name)
 		}
-		l.errs.Add(node.Get("operator").Fault(fault.DidYouMean(n.Meta.Operator, names), "unknown operator"))
+		l.errs.Add(node.Get("operator").Fault(orElse(fault.DidYouMean(n.Meta.Operator, names), "This binary has no operators."), "unknown operator"))
 		return
 	}
 	n.oper = op
@@ -425,6 +425,8 @@ func unknownTable(name string, names []string) string {
 		}
 	}
 	switch {
+	case strings.HasPrefix(schema, "raw_") && len(same) > 0 && len(same) <= 24:
+		return "No source gives that stream; of this one there are " + strings.Join(same, ", ") + "."
 	case len(same) > 0 && len(same) <= 24:
 		return "In that schema: " + strings.Join(same, ", ") + "."
 	case strings.HasPrefix(schema, "raw_"):

@@ -214,7 +214,7 @@ func (n *Node) syntax(err error) error {
 	e := &fault.Error{File: n.File, Msg: strings.ReplaceAll(strings.TrimSpace(se.Msg), "\n", ". ")}
 	if se.Offset >= 0 {
 		e.Line, e.Col = lineCol(n.SQL, se.Offset)
-		e.Msg += n.show(e.Line, e.Col)
+		e.Hint = n.show(e.Line, e.Col)
 	}
 	if strings.Contains(se.Msg, "Only SELECT statements") {
 		e.Msg = "is not a SELECT statement"
@@ -240,7 +240,7 @@ func (n *Node) show(line, col int) string {
 		from = max(0, min(col-50, len(r)-110))
 		r = r[from : from+110]
 	}
-	return fmt.Sprintf("\n    %s\n    %s^\n   ", string(r), strings.Repeat(" ", max(col-1-from, 0)))
+	return fmt.Sprintf("Here:\n    %s\n    %s^", string(r), strings.Repeat(" ", max(col-1-from, 0)))
 }
 
 func firstWord(sql string) string {

@@ -111,7 +111,7 @@ func (a *app) listNodes(nodes []lsNode, b relation.Build) {
 		if n.Rows != nil {
 			count = console.Thousands(*n.Rows)
 		}
-		what := fault.Shorten(n.Description, 60)
+		what := shortCell(n.Description)
 		if n.Stale {
 			what = n.StaleWhy
 		}

@@ -351,7 +351,7 @@ func (a *app) show(ctx context.Context, name string, limit int) error {
 	}
 	var cols [][]string
 	for _, c := range rel.Columns {
-		cols = append(cols, []string{c.Name, c.Type, c.PII, fault.Shorten(c.Description, 70)})
+		cols = append(cols, []string{c.Name, c.Type, c.PII, shortCell(c.Description)})
 	}
 	fmt.Fprintln(a.con.Out)
 	a.con.Table([]string{"column", "type", "personal", "description"}, cols)

@@ -79,6 +79,9 @@ func (db *DB) serialize(ctx context.Context, fn, text string) (*serialized, erro
 		e := &SyntaxError{Kind: s.Kind, Subtype: s.Subtype, Msg: s.Msg, Name: s.Name, Offset: -1}
 		if n, err := strconv.Atoi(s.Position); err == nil {
 			e.Offset = n
+			if s.Subtype == "SYNTAX_ERROR" { // the parser counts characters, the binder bytes
+				e.Offset = byteOffset(text, n)
+			}
 		}
 		if s.Candidates != "" {
 			e.Candidates = []string{s.Candidates}
@@ -86,4 +89,15 @@ func (db *DB) serialize(ctx context.Context, fn, text string) (*serialized, erro
 		return nil, e
 	}
 	return s, nil
+}
+
+// byteOffset is where the n-th character of text begins.
+func byteOffset(text string, n int) int {
+	for i := range text {
+		if n == 0 {
+			return i
+		}
+		n--
+	}
+	return len(text)
 }

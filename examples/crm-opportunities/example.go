@@ -5,5 +5,5 @@ import "embed"
 
 // Files are the project's files; what a run makes (.millrace, out) is not among them.
 //
-//go:embed README.md millrace.yml data/* extract/* sql/*/*
+//go:embed README.md millrace.yml data/* extract/* sql/*/* reports/*
 var Files embed.FS

@@ -128,8 +128,8 @@ type InitOptions struct {
 	Own map[string][]byte
 }
 
-// gitignored are the lines that every project's .gitignore needs: what is made, and what is secret.
-var gitignored = []string{".millrace/", ".env"}
+// gitignored are the lines that every project's .gitignore needs: what is made, reports too, and what is secret.
+func gitignored() []string { return []string{".millrace/", "out/", ".env"} }
 
 const envExample = `# Copy this file to .env and fill it in. .env is not put into git; the real environment wins over it.
 # Values are used in the project's files as ${NAME} or ${NAME:default}.
@@ -245,7 +245,7 @@ func gitignore(dir string) ([]byte, error) {
 		present[string(bytes.TrimSpace(line))] = true
 	}
 	changed := false
-	for _, line := range gitignored {
+	for _, line := range gitignored() {
 		if !present[line] {
 			out, changed = append(out, line+"\n"...), true
 		}

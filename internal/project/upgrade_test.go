@@ -42,7 +42,7 @@ func TestInit(t *testing.T) {
 	if d := cmp.Diff([]string{".env.example", ".gitignore", "data/x.csv", "millrace.lock", "millrace.yml", "sql/a.sql"}, got); d != "" {
 		t.Error(d)
 	}
-	if s := read(t, dir, ".gitignore"); s != ".millrace/\n.env\n" {
+	if s := read(t, dir, ".gitignore"); s != ".millrace/\nout/\n.env\n" {
 		t.Errorf(".gitignore: %q", s)
 	}
 	l, err := ReadLockfile(dir)
@@ -79,7 +79,7 @@ func TestInitKeepsWhatIsThere(t *testing.T) {
 	if _, err := Init(dir, set(), InitOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if s := read(t, dir, ".gitignore"); s != "node_modules\n.env\n.millrace/\n" {
+	if s := read(t, dir, ".gitignore"); s != "node_modules\n.env\n.millrace/\nout/\n" {
 		t.Errorf(".gitignore: %q", s)
 	}
 	for _, path := range []string{"../x", "/etc/x", "a/../../x"} {

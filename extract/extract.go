@@ -105,6 +105,8 @@ type Connector struct {
 	// beside the common ones. Struct tags: yaml, doc, enum, default, required.
 	Options       func() any
 	StreamOptions func() any
+	// Streams lists what the connector knows to read before it is opened, typed; nil where only the project knows.
+	Streams func() ([]StreamSpec, error)
 	Open          func(ctx context.Context, p OpenParams) (Source, error)
 }
 
@@ -129,6 +131,11 @@ type Lander interface {
 	Last(ctx context.Context, source, stream string) (landing.Manifest, bool, error)
 	// Begin starts a load. Abort or Commit must follow.
 	Begin(ctx context.Context, p BeginParams) (Writer, error)
+}
+
+// Compacter is an optional ability of landers: to tidy up a stream after it has landed. It returns how many loads it merged.
+type Compacter interface {
+	Compact(ctx context.Context, source, stream, runID string) (int, error)
 }
 
 // BeginParams identifies a load that is about to be written.

@@ -7,6 +7,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"net/url"
 	"reflect"
 	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -81,6 +83,7 @@ func (a *API) Connector(d Deps) extract.Connector {
 		Name: a.def.Connector, Summary: a.def.Summary,
 		Options:       a.newOptions,
 		StreamOptions: func() any { return &StreamOptions{} },
+		Streams:       func() ([]extract.StreamSpec, error) { return a.Streams(), nil },
 		Open: func(_ context.Context, p extract.OpenParams) (extract.Source, error) {
 			return a.open(p, d.filled())
 		},
@@ -160,7 +163,7 @@ type source struct {
 	baseURL        string
 	config         map[string]any
 	options        map[string]*StreamOptions
-	chosen         []string
+	chosen         []extract.StreamSpec
 	credentialKeys []string
 }
 
@@ -174,10 +177,18 @@ func (a *API) open(p extract.OpenParams, d Deps) (*source, error) {
 		s.baseURL = common.BaseURL
 	}
 	for _, st := range p.Streams {
+		r, ok := a.resources[st.Spec.Name]
+		if !ok {
+			return nil, &fault.Error{Key: "streams." + st.Spec.Name, Msg: "connector " + a.Name() + " has no such stream", Hint: fault.DidYouMean(st.Spec.Name, a.order)}
+		}
 		if o, ok := st.Options.(*StreamOptions); ok && o != nil {
 			s.options[st.Spec.Name] = o
 		}
-		s.chosen = append(s.chosen, st.Spec.Name)
+		spec, err := overlay(r, st.Spec)
+		if err != nil {
+			return nil, err
+		}
+		s.chosen = append(s.chosen, spec)
 	}
 	base, err := url.Parse(s.baseURL)
 	if err != nil || base.Host == "" {
@@ -228,6 +239,46 @@ func (a *API) open(p extract.OpenParams, d Deps) (*source, error) {
 		return nil, fault.Wrap(err, "source %s", p.Name)
 	}
 	return s, nil
+}
+
+// overlay lays what the project says about a stream over what the connector says.
+func overlay(r *resource, own extract.StreamSpec) (extract.StreamSpec, error) {
+	spec := r.spec
+	spec.Original, spec.Optional = own.Original, own.Optional
+	if own.Disposition != "" && own.Disposition != spec.Disposition {
+		if own.Disposition == landing.Replace && (r.Incremental != nil || r.FollowParent) {
+			return spec, &fault.Error{Key: "streams." + spec.Name + ".write_disposition", Value: string(own.Disposition), Msg: "this stream brings only what is new: it cannot replace everything", Hint: "Use merge, or leave it out."}
+		}
+		spec.Disposition = own.Disposition
+	}
+	if own.Contract.Columns != "" {
+		spec.Contract.Columns = own.Contract.Columns
+	}
+	if own.Contract.Types != "" {
+		spec.Contract.Types = own.Contract.Types
+	}
+	if len(own.Schema.PrimaryKey) > 0 {
+		spec.Schema.PrimaryKey = own.Schema.PrimaryKey
+	}
+	columns := slices.Clone(spec.Schema.Columns)
+	for _, c := range own.Schema.Columns {
+		if i := slices.IndexFunc(columns, func(x landing.Column) bool { return x.Name == c.Name }); i >= 0 {
+			if c.Type != "" {
+				columns[i].Type = c.Type
+			}
+			if c.PII != "" {
+				columns[i].PII = c.PII
+			}
+			if c.Description != "" {
+				columns[i].Description = c.Description
+			}
+			columns[i].Required = columns[i].Required || c.Required
+			continue
+		}
+		columns = append(columns, c)
+	}
+	spec.Schema.Columns = columns
+	return spec, nil
 }
 
 // authorize picks the first way to authenticate whose values are all given.
@@ -317,13 +368,21 @@ func (s *source) way(w AuthDef, o httpx.Options, common commonOptions, sc *scope
 	return httpx.NewOAuth2(httpx.OAuth2Config{Client: s.tokens, TokenURL: tokenURL, ClientID: id, ClientSecret: secret.New(sec), RefreshToken: secret.New(refresh), Scopes: w.Scopes, BasicClient: w.BasicClient}), keys, nil
 }
 
-// Streams lists the file's resources.
-func (s *source) Streams(context.Context) ([]extract.StreamSpec, error) {
-	out := make([]extract.StreamSpec, 0, len(s.api.order))
-	for _, name := range s.api.order {
-		out = append(out, s.api.resources[name].spec)
+// Streams lists what the file describes, whether or not a project reads it.
+func (a *API) Streams() []extract.StreamSpec {
+	out := make([]extract.StreamSpec, 0, len(a.order))
+	for _, name := range a.order {
+		out = append(out, a.resources[name].spec)
 	}
-	return out, nil
+	return out
+}
+
+// Streams lists the streams that the project names, or all when it names none.
+func (s *source) Streams(context.Context) ([]extract.StreamSpec, error) {
+	if len(s.chosen) == 0 {
+		return s.api.Streams(), nil
+	}
+	return s.chosen, nil
 }
 
 // Close drops the connections.
@@ -333,6 +392,16 @@ func (s *source) Close() error {
 		s.tokens.Close()
 	}
 	return nil
+}
+
+// specOf is a stream as the project wants it.
+func (s *source) specOf(r *resource) extract.StreamSpec {
+	for _, c := range s.chosen {
+		if c.Name == r.name {
+			return c
+		}
+	}
+	return r.spec
 }
 
 // properties is the list of fields to ask the API for: those that columns take, those that the file adds, those that the
@@ -354,6 +423,12 @@ func (s *source) properties(r *resource) []string {
 	if o := s.options[r.name]; o != nil {
 		for _, p := range o.Properties {
 			set[p] = true
+		}
+	}
+	// A column that only the project declares is a property of its own CRM.
+	for _, c := range s.specOf(r).Schema.Columns {
+		if _, known := r.Columns.Get(c.Name); !known {
+			set[cmp.Or(c.Original, c.Name)] = true
 		}
 	}
 	out := make([]string, 0, len(set))

@@ -120,7 +120,7 @@ type IncrementalDef struct {
 	CursorPath   string        `yaml:"cursor_path" doc:"where a record holds the value that grows"`
 	Type         string        `yaml:"type" enum:"timestamp,date,integer,string" doc:"kind of cursor, default timestamp"`
 	Format       string        `yaml:"format" enum:"unix,unix_ms" doc:"how the record's timestamp is written when it is a number"`
-	InitialValue string        `yaml:"initial_value" required:"true" doc:"where the first read begins; a source file may replace it"`
+	InitialValue string        `yaml:"initial_value" required:"true" doc:"where the first read begins: a date, a time, or -90d for days before its end; a source file may replace it"`
 	End          string        `yaml:"end" enum:"now,today,yesterday" doc:"where a read ends; default now, for dates today"`
 	Zone         Template      `yaml:"zone" doc:"date: the account's time zone, default UTC"`
 	Lag          time.Duration `yaml:"lag" doc:"look-back: how far before the last value each read begins again"`

@@ -332,8 +332,8 @@ func (l *loader) incremental(r *resource) {
 	r.dateCursor = inc.Type == "date"
 	switch inc.Type {
 	case "timestamp", "date":
-		if _, err := parseInstant(inc.InitialValue); err != nil {
-			l.errs.Add(n.Get("initial_value").Fault("Write 2024-01-31 or 2024-01-31T00:00:00Z.", "is not a date or a time"))
+		if _, err := initialInstant(inc.InitialValue, time.Unix(0, 0)); err != nil {
+			l.errs.Add(n.Get("initial_value").Fault("Write 2024-01-31, 2024-01-31T00:00:00Z, or -90d for ninety days back.", "is not a date or a time"))
 		}
 	default:
 		if inc.Order != "ascending" {

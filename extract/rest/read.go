@@ -68,7 +68,7 @@ func (s *source) read(ctx context.Context, stream string, from landing.Checkpoin
 	if err != nil {
 		return err
 	}
-	rd := &reader{s: s, ctx: ctx, r: r, top: st, yield: yield, shape: newShaper(r), opts: readOptions{now: s.deps.Now()}}
+	rd := &reader{s: s, ctx: ctx, r: r, top: st, yield: yield, shape: newShaper(r, s.specOf(r)), opts: readOptions{now: s.deps.Now()}}
 	if o, ok := s.options[stream]; ok {
 		rd.opts.initial = o.InitialValue
 		rd.opts.look = o.Lag

@@ -16,7 +16,6 @@ import (
 // shaper turns the records of one page into rows. What no column names is kept under its own name, so that the stream's
 // contract decides about it and nothing is lost (P2).
 type shaper struct {
-	r       *resource
 	columns []column
 	emptyIs bool
 	// consumed is a tree of the record's fields that columns take; what is outside of it is extra.
@@ -45,9 +44,14 @@ func (c *claim) add(path []string) {
 	c.leaf = true
 }
 
-func newShaper(r *resource) *shaper {
-	s := &shaper{r: r, columns: r.columns, emptyIs: r.EmptyIsNull, consumed: &claim{}, drop: map[string]bool{}}
-	for _, c := range r.columns {
+func newShaper(r *resource, spec extract.StreamSpec) *shaper {
+	s := &shaper{columns: slices.Clone(r.columns), emptyIs: r.EmptyIsNull, consumed: &claim{}, drop: map[string]bool{}}
+	for i, c := range s.columns {
+		for _, own := range spec.Schema.Columns {
+			if own.Name == c.name {
+				s.columns[i].typ = own.Type
+			}
+		}
 		if c.place == inRecord {
 			s.consumed.add(c.path)
 		}

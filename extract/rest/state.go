@@ -3,6 +3,8 @@ package rest
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"millrace/extract/landing"
@@ -88,9 +90,9 @@ func (r *resource) next(s *state, o readOptions) (*window, error) {
 	if o.initial != "" {
 		initial = o.initial
 	}
-	begin, err := parseInstant(initial)
+	begin, err := initialInstant(initial, limit)
 	if err != nil {
-		return nil, &fault.Error{Key: "initial_value", Value: initial, Msg: "is not a date or a time", Hint: "Write 2024-01-31 or 2024-01-31T00:00:00Z."}
+		return nil, &fault.Error{Key: "initial_value", Value: initial, Msg: "is not a date or a time", Hint: "Write 2024-01-31, 2024-01-31T00:00:00Z, or -90d for ninety days back."}
 	}
 	w := &window{start: begin, full: true}
 	if s.Cursor != "" && (o.continued || !due(inc.FullEvery, s.FullAt, o.now)) {
@@ -132,6 +134,19 @@ func (r *resource) next(s *state, o readOptions) (*window, error) {
 	}
 	w.last = !w.end.Before(limit)
 	return w, nil
+}
+
+// initialInstant reads where a first read begins: a date, a time, or days before its end ("-90d").
+func initialInstant(s string, end time.Time) (time.Time, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok && strings.HasPrefix(days, "-") {
+		n, err := strconv.Atoi(days)
+		if err != nil || n < -36500 {
+			return time.Time{}, fmt.Errorf("not a number of days: %q", s)
+		}
+		y, m, d := end.Date()
+		return time.Date(y, m, d, 0, 0, 0, 0, time.UTC).AddDate(0, 0, n), nil
+	}
+	return parseInstant(s)
 }
 
 // due reports whether everything is to be read again.

@@ -29,7 +29,7 @@ type part struct {
 
 var placeholder = regexp.MustCompile(`^\{([a-z_$][A-Za-z0-9_$.-]*)((?:\s*\|\s*[a-z_]+)*)\}`)
 
-var filterNames = []string{"unix", "unix_ms", "date", "iso", "csv", "integer", "next_day"}
+var filterNames = []string{"unix", "unix_ms", "date", "iso", "csv", "digits", "integer", "next_day"}
 
 // UnmarshalConfig parses the text.
 func (t *Template) UnmarshalConfig(n config.Node) error {
@@ -157,6 +157,14 @@ func filter(name string, v any) (any, error) {
 			return strings.Join(l, ","), nil
 		}
 		return asText(v), nil
+	}
+	if name == "digits" {
+		return strings.Map(func(r rune) rune {
+			if r < '0' || r > '9' {
+				return -1
+			}
+			return r
+		}, asText(v)), nil
 	}
 	if name == "integer" {
 		return strconv.ParseInt(asText(v), 10, 64)

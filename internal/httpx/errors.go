@@ -151,7 +151,12 @@ func findMessage(v any, depth int) string {
 		for _, k := range []string{"message", "error_description", "detail", "title", "errorMessage"} {
 			if s, ok := x[k].(string); ok && s != "" {
 				parts = append(parts, s)
-				return strings.Join(parts, ": ")
+				text := strings.Join(parts, ": ")
+				// Google says what is wrong only in the details.
+				if more := findMessage(x["details"], depth+1); more != "" && more != s {
+					text += " (" + more + ")"
+				}
+				return text
 			}
 		}
 		for _, k := range []string{"error", "errors", "details"} {

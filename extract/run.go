@@ -231,6 +231,11 @@ func runStream(ctx context.Context, p RunParams, s Sourced, spec StreamSpec) Str
 	} else if err != nil {
 		err = fault.Wrap(err, "%s.%s", s.Name, spec.Name)
 	}
+	if c, ok := p.Lander.(Compacter); ok && err == nil && len(r.res.Loads) > 0 {
+		if _, err := c.Compact(ctx, s.Name, spec.Name, p.RunID); err != nil && ctx.Err() == nil {
+			r.res.Warnings = append(r.res.Warnings, err.Error()) // what landed is as good as before
+		}
+	}
 	r.res.Err = err
 	r.res.Seconds = p.Now().Sub(r.began).Seconds()
 	p.Progress(Event{Source: s.Name, Stream: spec.Name, Rows: r.res.Rows, Elapsed: p.Now().Sub(r.began), Done: true})

@@ -39,6 +39,8 @@ type Options struct {
 	RowGroupRows  int   // 122 880, DuckDB's own
 	RowGroupBytes int64 // of values before encoding: 32 MB; bounds memory when cells are large
 
+	CompactLoads int // so many small loads side by side are merged: 16
+
 	// Fault is called before each durable step with its name; an error stops there. For tests that crash (see Steps).
 	Fault func(step string) error
 }
@@ -57,7 +59,10 @@ type Lander struct {
 	busy  map[string]bool
 }
 
-var _ extract.Lander = (*Lander)(nil)
+var (
+	_ extract.Lander    = (*Lander)(nil)
+	_ extract.Compacter = (*Lander)(nil)
+)
 
 // New returns a lander. It writes nothing yet. Close it.
 func New(o Options) *Lander {
@@ -81,6 +86,9 @@ func New(o Options) *Lander {
 	}
 	if o.RowGroupBytes <= 0 {
 		o.RowGroupBytes = 32 << 20
+	}
+	if o.CompactLoads <= 1 {
+		o.CompactLoads = 16
 	}
 	if o.Fault == nil {
 		o.Fault = func(string) error { return nil }

@@ -14,7 +14,10 @@ import (
 	"time"
 
 	"millrace/internal/fault"
+	"millrace/internal/twin/google"
 	"millrace/internal/twin/hubspot"
+	"millrace/internal/twin/slack"
+	"millrace/internal/twin/stripe"
 )
 
 // Kinds of misbehaviour.
@@ -153,7 +156,7 @@ func (f *faults) around(vendor string, next http.Handler, w http.ResponseWriter,
 	case EmptySuccess:
 		send(w, http.StatusOK, map[string]any{"status": "COMPLETE", "results": []any{}, "data": []any{}, "has_more": false})
 	case Expired:
-		send(w, http.StatusUnauthorized, expired(vendor))
+		send(w, map[bool]int{true: http.StatusOK, false: http.StatusUnauthorized}[vendor == "slack"], expired(vendor))
 	case Redirect:
 		w.Header().Set("Location", strings.TrimSuffix(x.Host, "/")+r.URL.RequestURI())
 		w.WriteHeader(http.StatusTemporaryRedirect)
@@ -285,26 +288,15 @@ func send(w http.ResponseWriter, status int, body any) {
 	json.NewEncoder(w).Encode(body)
 }
 
+// throttled, broken and expired are the vendors' own bodies for a refusal.
 func throttled(vendor string) any {
-	switch vendor {
-	case "hubspot":
-		return hubspot.Throttled()
-	}
-	return map[string]any{"error": map[string]any{"code": 429, "message": "too many requests"}}
+	return map[string]func() any{"hubspot": hubspot.Throttled, "stripe": stripe.Throttled, "google": google.Throttled, "slack": slack.Throttled}[vendor]()
 }
 
 func broken(vendor string) any {
-	switch vendor {
-	case "hubspot":
-		return hubspot.Broken()
-	}
-	return map[string]any{"error": map[string]any{"code": 500, "message": "internal error"}}
+	return map[string]func() any{"hubspot": hubspot.Broken, "stripe": stripe.Broken, "google": google.Broken, "slack": slack.Broken}[vendor]()
 }
 
 func expired(vendor string) any {
-	switch vendor {
-	case "hubspot":
-		return hubspot.Expired()
-	}
-	return map[string]any{"error": map[string]any{"code": 401, "message": "the token has expired"}}
+	return map[string]func() any{"hubspot": hubspot.Expired, "stripe": stripe.Expired, "google": google.Expired, "slack": slack.Expired}[vendor]()
 }

@@ -7,15 +7,18 @@
 package twin
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
 
 	"millrace/internal/fault"
+	"millrace/internal/twin/google"
 	"millrace/internal/twin/hubspot"
 	"millrace/internal/twin/market"
+	"millrace/internal/twin/slack"
 	"millrace/internal/twin/store"
+	"millrace/internal/twin/stripe"
+	"millrace/internal/twin/wire"
 )
 
 // Options say which market is made and how the vendors behave. The zero value is the small market of seed 1.
@@ -50,7 +53,7 @@ func DefaultCredentials() Credentials {
 type Twin struct {
 	db      *store.DB
 	faults  *faults
-	hubspot *hubspot.API
+	vendors map[string]http.Handler
 	handler http.Handler
 }
 
@@ -79,7 +82,15 @@ func Open(dir string, o Options) (*Twin, error) {
 		}
 	}
 	c := DefaultCredentials()
-	t.hubspot = hubspot.New(db, hubspot.Options{Token: c.HubSpotToken, Enforce: o.Limits, Now: o.Now})
+	t.vendors = map[string]http.Handler{
+		"hubspot": hubspot.New(db, hubspot.Options{Token: c.HubSpotToken, Enforce: o.Limits, Now: o.Now}),
+		"stripe":  stripe.New(db, stripe.Options{Key: c.StripeKey, Enforce: o.Limits, Now: o.Now}),
+		"slack":   slack.New(db, slack.Options{Token: c.SlackToken, Enforce: o.Limits, Now: o.Now}),
+		"google": google.New(db, google.Options{
+			ClientID: c.GoogleClientID, ClientSecret: c.GoogleClientSecret, RefreshToken: c.GoogleRefreshToken,
+			DeveloperToken: c.GoogleDeveloperToken, Enforce: o.Limits, Now: o.Now,
+		}),
+	}
 	t.handler = http.HandlerFunc(t.serve)
 	return t, nil
 }
@@ -112,10 +123,17 @@ func (t *Twin) Writes() []store.Write {
 // View runs fn over the state behind the vendors, for tests. fn must not keep or change what it sees.
 func (t *Twin) View(fn func(*store.State)) { t.db.View(fn) }
 
-// vendorOf is the vendor that a path belongs to, "" for none.
+// vendorOf is the vendor that a path belongs to, "" for none. No two vendors share a path, so one address serves all.
 func vendorOf(path string) string {
-	if hubspot.Handles(path) {
+	switch {
+	case hubspot.Handles(path):
 		return "hubspot"
+	case google.Handles(path):
+		return "google"
+	case stripe.Handles(path):
+		return "stripe"
+	case slack.Handles(path):
+		return "slack"
 	}
 	return ""
 }
@@ -125,18 +143,10 @@ func (t *Twin) serve(w http.ResponseWriter, r *http.Request) {
 		t.control(w, r)
 		return
 	}
-	v := vendorOf(r.URL.Path)
-	t.faults.around(v, t.vendor(v), w, r)
-}
-
-func (t *Twin) vendor(name string) http.Handler {
-	switch name {
-	case "hubspot":
-		return t.hubspot
+	name := vendorOf(r.URL.Path)
+	if name == "" {
+		wire.JSON(w, http.StatusNotFound, map[string]string{"error": "the twin serves nothing at " + r.URL.Path + "; see docs/twin.md"})
+		return
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusNotFound)
-		json.NewEncoder(w).Encode(map[string]string{"error": "the twin serves nothing at " + r.URL.Path + "; see docs/twin.md"})
-	})
+	t.faults.around(name, t.vendors[name], w, r)
 }

@@ -94,6 +94,9 @@ func adsQuery(s *store.State, stream bool, body []byte, id string) (any, error) 
 		}
 		return out, nil
 	}
+	if len(rows) == 0 {
+		return []any{map[string]any{"fieldMask": fieldMask, "requestId": id, "queryResourceConsumption": "1"}}, nil
+	}
 	batches := []any{}
 	for chunk := range slices.Chunk(rows, adsChunk) {
 		batches = append(batches, map[string]any{"results": chunk, "fieldMask": fieldMask, "requestId": id, "queryResourceConsumption": "1"})

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,11 +36,14 @@ type API struct {
 	minute *wire.Bucket // Data Manager: 300 requests a minute
 	hour   *wire.Bucket // Analytics: tokens an hour
 	calls  atomic.Int64
+
+	mu    sync.Mutex
+	polls map[string]int // status calls by request, since the process started
 }
 
 // New makes the vendor over a state.
 func New(db *store.DB, o Options) *API {
-	return &API{db: db, opt: o, minute: &wire.Bucket{Max: 300, Window: time.Minute}, hour: &wire.Bucket{Max: tokensPerHour / 10, Window: time.Hour}}
+	return &API{db: db, opt: o, polls: map[string]int{}, minute: &wire.Bucket{Max: 300, Window: time.Minute}, hour: &wire.Bucket{Max: tokensPerHour / 10, Window: time.Hour}}
 }
 
 var adsPath = regexp.MustCompile(`^/v(\d+)/customers(/(\d+)/googleAds:(search|searchStream)|:listAccessibleCustomers)$`)

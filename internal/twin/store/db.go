@@ -174,3 +174,6 @@ func (db *DB) Reset() error {
 	db.st, db.seq = st, 0
 	return nil
 }
+
+// Now is the logical time that the next commit will carry.
+func (tx *Tx) Now() time.Time { return tx.db.st.Now().Add(time.Millisecond) }

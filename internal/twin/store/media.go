@@ -87,7 +87,6 @@ type Web struct {
 type Audiences struct {
 	Lists    []*UserList
 	Requests map[string]*IngestRequest
-	Order    []string // request ids in order
 }
 
 // UserList is a Customer Match list.
@@ -100,11 +99,10 @@ type UserList struct {
 type IngestRequest struct {
 	ID      string
 	Op      string // ingest, remove
-	List    string
+	Lists   []string
 	At      time.Time
 	Total   int64
 	Denied  int64 // without consent
-	Polls   int64 // how often its status was asked for since this process started
 	Members int64 // identifiers received
 }
 

@@ -300,12 +300,12 @@ func (s *State) audience(e Effect, c Change, w *Write) error {
 			w.Changed = append(w.Changed, id)
 		}
 	}
-	if s.Audiences.Requests[e.Text] == nil {
-		s.Audiences.Order = append(s.Audiences.Order, e.Text)
+	q := s.Audiences.Requests[e.Text]
+	if q == nil {
+		q = &IngestRequest{ID: e.Text, Op: w.Op, At: c.At, Total: e.Count[0], Denied: e.Count[1], Members: e.Count[2]}
+		s.Audiences.Requests[e.Text] = q
 	}
-	s.Audiences.Requests[e.Text] = &IngestRequest{
-		ID: e.Text, Op: w.Op, List: e.ID, At: c.At, Total: e.Count[0], Denied: e.Count[1], Members: e.Count[2],
-	}
+	q.Lists = append(q.Lists, e.ID)
 	return nil
 }
 

@@ -15,12 +15,15 @@ type Field struct {
 	// Theirs: the destination holds somebody else's value, which the field's policy respects. V is what was wanted when
 	// that was seen; it is not wanted again before it changes.
 	Theirs bool `json:"t,omitempty"`
+	// Held is the earlier value that an undo of ours put back, while Theirs is set.
+	Held json.RawMessage `json:"h,omitempty"`
 }
 
 // Entry is what one key's ledger says.
 type Entry struct {
 	KeyID     string
 	Key       string
+	Subject   string // person or account, when the sync names one
 	Fields    map[string]Field
 	Claim     string // acked, settled or shortfall: see the states of a row
 	RemoteID  string
@@ -30,8 +33,9 @@ type Entry struct {
 }
 
 type entryBody struct {
-	Key    string           `json:"k"`
-	Fields map[string]Field `json:"f,omitempty"`
+	Key     string           `json:"k"`
+	Subject string           `json:"s,omitempty"`
+	Fields  map[string]Field `json:"f,omitempty"`
 }
 
 // Ledger is what destinations have acknowledged, by scope (sync, account and object) and key.
@@ -73,19 +77,18 @@ func (s Ledger) scan(r scanner, scope string) (Entry, error) {
 	if err := json.Unmarshal(plain, &b); err != nil {
 		return e, err
 	}
-	e.Key, e.Fields = b.Key, b.Fields
+	e.Key, e.Subject, e.Fields = b.Key, b.Subject, b.Fields
 	return e, nil
 }
 
 // Change moves one entry. It is applied together with the outcome that proves it (P6).
 type Change struct {
-	Scope, KeyID, Key string
-	Set               map[string]Field
-	Unset             []string // fields that the destination does not hold by our doing any more
-	Remove            bool     // the record or membership is gone
-	Claim             string
-	RemoteID          string
-	CreatedIt         bool
+	Scope, KeyID, Key, Subject string
+	Set                        map[string]Field
+	Remove                     bool // the record or membership is gone
+	Claim                      string
+	RemoteID                   string
+	CreatedIt                  bool
 }
 
 func (s Ledger) apply(ctx context.Context, t *sql.Tx, c Change, outboxID string, at time.Time) error {
@@ -108,10 +111,7 @@ func (s Ledger) apply(ctx context.Context, t *sql.Tx, c Change, outboxID string,
 	for f, v := range c.Set {
 		e.Fields[f] = v
 	}
-	for _, f := range c.Unset {
-		delete(e.Fields, f)
-	}
-	body, err := json.Marshal(entryBody{Key: c.Key, Fields: e.Fields})
+	body, err := json.Marshal(entryBody{Key: c.Key, Subject: c.Subject, Fields: e.Fields})
 	if err != nil {
 		return err
 	}
@@ -138,6 +138,9 @@ type Outcome struct {
 	NextAt    time.Time
 	Change    *Change
 	Undid     string // the outbox row that this one took back
+	// ForgetImage drops the pre-image: nothing was written, so the next attempt reads a new one.
+	ForgetImage bool
+	Uncount     bool // the attempt does not count: the call was refused for another row's sake
 }
 
 // AttemptEnd is how a call ended.
@@ -175,13 +178,18 @@ func (s Outbox) Record(ctx context.Context, end AttemptEnd, rows []Outcome) erro
 func (s Outbox) outcomes(ctx context.Context, t *sql.Tx, end AttemptEnd, rows []Outcome) error {
 	for _, r := range rows {
 		res, err := t.ExecContext(ctx, `update outbox set state = ?, class = ?, message = ?, next_at = ?, updated_at = ?,
-			remote_id = coalesce(?, remote_id), created_it = max(created_it, ?), job_id = coalesce(?, job_id) where outbox_id = ?`,
-			r.State, nullable(r.Class), nullable(r.Message), stamp(r.NextAt), stamp(end.At), nullable(r.RemoteID), r.CreatedIt, nullable(r.JobID), r.ID)
+			remote_id = coalesce(?, remote_id), created_it = max(created_it, ?), job_id = coalesce(?, job_id), attempts = attempts - ? where outbox_id = ?`,
+			r.State, nullable(r.Class), nullable(r.Message), stamp(r.NextAt), stamp(end.At), nullable(r.RemoteID), r.CreatedIt, nullable(r.JobID), r.Uncount, r.ID)
 		if err != nil {
 			return err
 		}
 		if n, err := res.RowsAffected(); err != nil || n != 1 {
 			return errors.Join(err, fmt.Errorf("there is no row %s in the outbox", r.ID))
+		}
+		if r.ForgetImage {
+			if _, err := t.ExecContext(ctx, `delete from preimages where outbox_id = ?`, r.ID); err != nil {
+				return err
+			}
 		}
 		if end.ID != 0 {
 			if _, err := t.ExecContext(ctx, `insert into attempt_rows (attempt_id, outbox_id, outcome, message) values (?,?,?,?)

@@ -194,6 +194,13 @@ func (s Plans) Void(ctx context.Context, id string) error {
 	return err
 }
 
+// VoidOthers makes void every plan of a sync that nobody has acted on: the sync has nothing to do any more.
+func (s Plans) VoidOthers(ctx context.Context, sync, kind string) error {
+	_, err := s.d.exec(ctx, "make older plans of "+sync+" void", `update plans set state = ? where sync = ? and kind = ? and state in (?, ?, ?)`,
+		PlanVoid, sync, kind, PlanWaiting, PlanBlocked, PlanApproved)
+	return err
+}
+
 // Pinned gives the builds that plans still need: those that wait, are approved, or are being applied.
 func (s Plans) Pinned(ctx context.Context) ([]string, error) {
 	return all(ctx, s.d.db, "read pinned builds", func(r scanner) (string, error) {

@@ -83,8 +83,8 @@ const (
 )
 
 // ConsentGuard denies changes about subjects who said no, and, where the basis is OptIn, about those who said nothing.
-// Operations that take a person out (remove, archive) always pass: refusing them would keep somebody in an audience
-// whom they asked to leave. lookup answers for all subjects of one purpose and channel; a subject left out is unknown.
+// Operations that take a person out or put an earlier value back (remove, archive, restore) always pass: refusing them
+// would keep somebody in an audience whom they asked to leave. lookup answers for all subjects of one purpose and channel; a subject left out is unknown.
 func ConsentGuard(basis Basis, lookup func(ctx context.Context, purpose, channel string, subjects []string) (map[string]ConsentState, error)) Guard {
 	return guardFunc{"consent", func(ctx context.Context, cs []Change) ([]Verdict, error) {
 		switch basis {
@@ -112,7 +112,7 @@ func ConsentGuard(basis Basis, lookup func(ctx context.Context, purpose, channel
 			answers[q] = a
 		}
 		return each(cs, func(c Change) Verdict {
-			if c.Op == "remove" || c.Op == "archive" {
+			if takesBack(c.Op) {
 				return Verdict{}
 			}
 			if c.Subject == "" {
@@ -191,7 +191,7 @@ func HoldoutGuard(salt string, share float64) Guard {
 	limit := int(share*Buckets + 0.5)
 	return guardFunc{"holdout", func(_ context.Context, cs []Change) ([]Verdict, error) {
 		return each(cs, func(c Change) Verdict {
-			if c.Subject == "" || c.Op == "remove" || c.Op == "archive" || Bucket(salt, c.Subject) >= limit {
+			if c.Subject == "" || takesBack(c.Op) || Bucket(salt, c.Subject) >= limit {
 				return Verdict{}
 			}
 			return Verdict{HeldOut, fmt.Sprintf("in the control group (%.4g %%)", share*100)}
@@ -243,6 +243,9 @@ func DecisionGuard(lookup func(ctx context.Context, ids []string) (map[string]St
 		}), nil
 	}}
 }
+
+// takesBack names the operations that undo or end something instead of doing it.
+func takesBack(op string) bool { return op == "remove" || op == "archive" || op == "restore" }
 
 type guardFunc struct {
 	name  string

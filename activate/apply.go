@@ -1,0 +1,292 @@
+package activate
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"millrace/internal/fault"
+	"millrace/internal/state"
+)
+
+// Applied is what an apply did, and where its plan stands.
+type Applied struct {
+	Plan        string         `json:"plan_id"`
+	Sync        string         `json:"sync"`
+	Destination string         `json:"destination"`
+	Planned     int            `json:"planned"`
+	States      map[string]int `json:"states"` // rows by state of the outbox
+	Problems    []Problem      `json:"problems,omitempty"`
+	Stopped     string         `json:"stopped,omitempty"` // why it ended before every row had an outcome
+	Done        bool           `json:"done"`              // every row has one
+}
+
+// Problem is a reason for which rows did not arrive.
+type Problem struct {
+	State   string `json:"state"`
+	Message string `json:"message"`
+	Rows    int    `json:"rows"`
+}
+
+// Acked counts rows that the destination said yes to, one by one or as part of a batch without a shortfall.
+func (r *Applied) Acked() int { return r.States[state.RowAcked] + r.States[state.RowSettled] }
+
+// Rejected counts rows that will not arrive as they stand.
+func (r *Applied) Rejected() int { return r.States[state.RowRejected] + r.States[state.RowDead] }
+
+// Unknown counts rows of which it is not known whether they arrived.
+func (r *Applied) Unknown() int {
+	return r.States[state.RowUnknown] + r.States[state.RowInflight] + r.States[state.RowShortfall]
+}
+
+// Clean reports that nothing is left to look at.
+func (r *Applied) Clean() bool { return r.Rejected() == 0 && r.Unknown() == 0 && r.Stopped == "" }
+
+// errStop ends an apply in good order: rows that were not sent stay in the outbox.
+type errStop struct{ why string }
+
+func (e *errStop) Error() string { return e.why }
+
+// Continue settles what an earlier apply left: rows in flight when a process died, lost answers, jobs that had not
+// ended, rows that wait for another try. Call it before a plan is made; with nothing left it asks the destination nothing.
+func (e *Engine) Continue(ctx context.Context, s *Sync, d Destination) (*Applied, error) {
+	r, err := e.delivery(ctx, s, d)
+	if err != nil {
+		return nil, err
+	}
+	open, err := e.State.Outbox.Counts(ctx, state.Filter{Scope: r.scope, States: openStates})
+	if err != nil {
+		return nil, err
+	}
+	if len(open) == 0 {
+		return nil, e.finishAll(ctx, r)
+	}
+	if live, why := e.mayLive(s); !live {
+		return &Applied{Sync: s.Name, Destination: s.File.Destination, States: open, Stopped: why}, nil
+	}
+	if err := r.work(ctx); err != nil {
+		return r.result(ctx, "", err)
+	}
+	return r.result(ctx, "", nil)
+}
+
+// Apply sends an approved plan. It can be called again after any crash, and then goes on where the outbox stands.
+func (e *Engine) Apply(ctx context.Context, s *Sync, d Destination, planID string) (*Applied, error) {
+	if _, err := e.State.Plans.Expire(ctx, e.Now); err != nil {
+		return nil, err
+	}
+	p, err := e.Load(ctx, planID)
+	if err != nil {
+		return nil, err
+	}
+	switch p.State {
+	case state.PlanApproved, state.PlanApplying, state.PlanApplied:
+	case state.PlanWaiting:
+		return nil, &fault.Error{Msg: "the plan waits for a person", Value: planID, Exit: fault.ExitDiffer, Hint: "Look at it with `millrace plan --show " + planID + "`, then `millrace approve " + planID + "`."}
+	case state.PlanVoid:
+		return nil, &fault.Error{Msg: "the plan is void: it expired, or a newer one took its place", Value: planID, Hint: "Make a new one with `millrace plan`."}
+	default:
+		return nil, &fault.Error{Msg: "the plan is " + p.State, Value: planID, Hint: "Make a new one with `millrace plan`."}
+	}
+	if p.Sync != s.Name {
+		return nil, &fault.Error{Msg: "the plan belongs to sync " + p.Sync, Value: planID, Hint: "Apply it with that sync's file."}
+	}
+	r, err := e.delivery(ctx, s, d)
+	if err != nil {
+		return nil, err
+	}
+	if p.State == state.PlanApplied {
+		return r.result(ctx, planID, nil)
+	}
+	if live, why := e.mayLive(s); !live {
+		return nil, &fault.Error{Msg: "nothing is sent: " + why, Value: planID, Hint: "A sync goes out only under --target prod with `live: true` in its file."}
+	}
+	if p.State == state.PlanApproved {
+		if s.Hash() != p.ConfigHash {
+			return nil, e.void(ctx, p, "the sync's file has changed since the plan was made")
+		}
+		if p.Account != r.caps.Account {
+			return nil, e.void(ctx, p, "the sync points at another account than the plan")
+		}
+	}
+	if err := d.Check(ctx, s.Target()); err != nil {
+		return nil, fault.Wrap(err, "sync %s: %s", s.Name, s.File.Destination)
+	}
+	// What an earlier apply left unknown must be settled first: this plan may write the same keys.
+	if err := r.settleAll(ctx); err != nil {
+		return r.result(ctx, planID, err)
+	}
+	if p.State == state.PlanApproved {
+		if err := e.enqueue(ctx, s, d, p, r); err != nil {
+			return nil, err
+		}
+	}
+	return r.result(ctx, planID, r.work(ctx))
+}
+
+func (e *Engine) void(ctx context.Context, p *Plan, why string) error {
+	if err := e.State.Plans.Void(ctx, p.ID); err != nil {
+		return err
+	}
+	return &fault.Error{Msg: "the plan is void: " + why, Value: p.ID, Hint: "Make a new one with `millrace plan`."}
+}
+
+// enqueue finds the plan's rows again in the pinned build, checks that they are the ones that were approved, and puts
+// them into the outbox.
+func (e *Engine) enqueue(ctx context.Context, s *Sync, d Destination, p *Plan, r *delivery) error {
+	version, err := e.State.Ledger.Version(ctx, r.scope)
+	if err != nil {
+		return err
+	}
+	if version != p.LedgerVersion {
+		return e.void(ctx, p, "what the destination has acknowledged has changed since it was made")
+	}
+	var found []*candidate
+	if p.Kind == "undo" {
+		found, err = e.undoCandidates(ctx, s, p.Undoes)
+	} else {
+		var w Warehouse
+		var done func() error
+		if w, done, err = e.Open(ctx, p.BuildID); err != nil {
+			return fault.Hint(fault.Wrap(err, "sync %s: open build %s, which the plan was made from", s.Name, p.BuildID), "Make a new plan with `millrace plan`.")
+		}
+		defer func() { _ = done() }() // read-only
+		var df *difference
+		if df, err = e.diff(ctx, s, w, d, r.scope, nil); err == nil {
+			found = df.candidates
+		}
+	}
+	if err != nil {
+		return err
+	}
+	type place struct {
+		k string
+		o Op
+		h string
+	}
+	at := make(map[place]*candidate, len(found))
+	for _, c := range found {
+		at[place{c.k, c.op, c.hash}] = c
+	}
+	rows := make([]state.OutboxRow, 0, len(p.rows))
+	for i, pr := range p.rows {
+		c, ok := at[place{pr.K, pr.O, pr.H}]
+		if !ok {
+			return e.void(ctx, p, fmt.Sprintf("row %d of it is not in build %s any more as it was", i+1, p.BuildID))
+		}
+		sum := sha256.Sum256([]byte(p.Hash + "|" + pr.K + "|" + string(pr.O)))
+		idem := sha256.Sum256([]byte(fmt.Sprintf("%s|%s|%s|%s|%s|%d", r.caps.Account, s.File.Object, pr.K, pr.O, pr.H, p.LedgerVersion)))
+		row := state.OutboxRow{ID: "o_" + hex.EncodeToString(sum[:10]), Seq: i, PlanID: p.ID, Sync: s.Name, Scope: r.scope, KeyID: c.keyID, Op: string(c.op),
+			Payload: state.Payload{Key: c.key, Set: c.set, RemoteID: c.remoteID, Expect: c.expect}, PayloadHash: e.payloadHash(c), Fields: c.fields(),
+			Subject: c.subject, DecisionID: c.decision, IdemKey: hex.EncodeToString(idem[:16]), Undoes: c.undoes}
+		rows = append(rows, row)
+	}
+	if err := e.point("enqueue:before"); err != nil {
+		return err
+	}
+	if err := e.State.Outbox.Enqueue(ctx, p.ID, rows, e.Clock()); err != nil {
+		return err
+	}
+	return e.point("enqueue:after")
+}
+
+var openStates = []string{state.RowPending, state.RowRetry, state.RowInflight, state.RowUnknown, state.RowAccepted}
+
+// result counts where a plan stands; without a plan, where every plan of the scope that is not done stands. cause is what
+// ended the work; an orderly stop becomes part of the result, anything else is returned.
+func (r *delivery) result(ctx context.Context, planID string, cause error) (*Applied, error) {
+	out := &Applied{Plan: planID, Sync: r.s.Name, Destination: r.s.File.Destination, States: map[string]int{}}
+	var stop *errStop
+	if errors.As(cause, &stop) {
+		out.Stopped, cause = stop.why, nil
+	}
+	if cause != nil {
+		return nil, cause
+	}
+	plans := r.touched
+	if planID != "" {
+		plans = map[string]bool{planID: true}
+	}
+	if err := r.e.finishAll(ctx, r); err != nil {
+		return nil, err
+	}
+	type reason struct{ state, message string }
+	why := map[reason]int{}
+	for id := range plans {
+		counts, err := r.e.State.Outbox.Counts(ctx, state.Filter{PlanID: id})
+		if err != nil {
+			return nil, err
+		}
+		for st, n := range counts {
+			out.States[st] += n
+			out.Planned += n
+		}
+		rows, err := r.e.State.Outbox.Rows(ctx, state.Filter{PlanID: id, States: []string{state.RowRejected, state.RowDead, state.RowUnknown, state.RowRetry, state.RowCancelled, state.RowShortfall}})
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range rows {
+			why[reason{x.State, x.Message}]++
+		}
+	}
+	for k, n := range why {
+		out.Problems = append(out.Problems, Problem{k.state, k.message, n})
+	}
+	sort.Slice(out.Problems, func(i, j int) bool {
+		a, b := out.Problems[i], out.Problems[j]
+		if a.Rows != b.Rows {
+			return a.Rows > b.Rows
+		}
+		return a.State+a.Message < b.State+b.Message
+	})
+	out.Done = true
+	for _, st := range openStates {
+		out.Done = out.Done && out.States[st] == 0
+	}
+	return out, nil
+}
+
+// finishAll marks plans of the scope as applied whose rows all have an outcome.
+func (e *Engine) finishAll(ctx context.Context, r *delivery) error {
+	plans, err := e.State.Plans.List(ctx, r.s.Name, 100, state.PlanApplying)
+	if err != nil {
+		return err
+	}
+	for _, p := range plans {
+		if p.Scope != r.scope {
+			continue
+		}
+		counts, err := e.State.Outbox.Counts(ctx, state.Filter{PlanID: p.ID})
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(openStates, func(st string) bool { return counts[st] > 0 }) {
+			continue
+		}
+		if err := e.point("finish:before"); err != nil {
+			return err
+		}
+		summary, err := json.Marshal(counts)
+		if err != nil {
+			return err
+		}
+		if err := e.State.Plans.Finish(ctx, p.ID, summary, e.Clock()); err != nil {
+			return err
+		}
+		if err := e.point("finish:after"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recording keeps writing what is known after the caller has given up, but not for ever.
+func recording(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
+}

@@ -1,0 +1,127 @@
+package activate
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"millrace/transform/relation"
+)
+
+// Breaker is one guardrail's judgement on a plan.
+type Breaker struct {
+	Name    string   `json:"name"` // the key in the sync's file
+	Field   string   `json:"field,omitempty"`
+	Value   float64  `json:"value"`
+	Hold    *float64 `json:"hold,omitempty"`
+	Block   *float64 `json:"block,omitempty"`
+	Verdict string   `json:"verdict"` // within, hold, blocked
+	Message string   `json:"message"` // for a person, with what to do
+}
+
+// fewRows is the number of rows up to which a share says nothing: one of two is half.
+const fewRows = 2
+
+// judge fills Breakers and Verdict.
+func (p *Plan) judge(s *Sync, rel relation.Relation, df *difference, caps Capabilities, past []*Plan) {
+	g := s.File.Guard
+	limit := func(name, field string, l *Limit, value float64, message string) {
+		if l == nil {
+			return
+		}
+		b := Breaker{Name: name, Field: field, Value: round(value), Hold: l.Hold, Block: l.Block, Verdict: VerdictWithin, Message: message}
+		switch {
+		case l.Block != nil && value > *l.Block:
+			b.Verdict = VerdictBlocked
+			b.Message += fmt.Sprintf("; more than %s is never sent", number(*l.Block))
+		case l.Hold != nil && value > *l.Hold:
+			b.Verdict = VerdictHold
+			b.Message += fmt.Sprintf("; more than %s needs a person", number(*l.Hold))
+		}
+		p.Breakers = append(p.Breakers, b)
+	}
+	fixed := func(name, verdict string, value float64, message string) {
+		p.Breakers = append(p.Breakers, Breaker{Name: name, Value: round(value), Verdict: verdict, Message: message})
+	}
+	share := func(part, whole int) float64 {
+		if whole == 0 || part <= fewRows && part < whole {
+			return 0
+		}
+		return 100 * float64(part) / float64(whole)
+	}
+	if df.rows < g.MinRows {
+		fixed("min_rows", VerdictBlocked, float64(df.rows), fmt.Sprintf("%s has %d rows, at least %d are expected", rel.Name, df.rows, g.MinRows))
+	}
+	if rel.Stale {
+		fixed("stale", VerdictHold, 1, fmt.Sprintf("%s is not from the newest build: %s", rel.Name, rel.StaleWhy))
+	}
+	if df.duplicates > 0 {
+		fixed("duplicate_key", VerdictHold, float64(df.duplicates), fmt.Sprintf("%d keys stand in more than one row, so none of their rows is sent (%s)", df.duplicates, df.example))
+	}
+	if len(past) > 0 && past[0].Rows > df.rows {
+		lost := past[0].Rows - df.rows
+		limit("max_shrink_pct", "", g.MaxShrink, share(lost, past[0].Rows), fmt.Sprintf("%s has %d rows, %d fewer than at the last plan", rel.Name, df.rows, lost))
+	}
+	if p.Known == 0 && p.Changes > 0 && g.FirstRun != "allow" {
+		fixed("first_run", VerdictHold, float64(p.Changes), fmt.Sprintf("the first plan of %s: nothing of it has been acknowledged yet", s.Name))
+	}
+	changed := p.Ops["changed"]
+	limit("max_changed_pct", "", g.MaxChanged, share(changed, p.Known), fmt.Sprintf("%d of %d known rows change (%.1f %%)", changed, p.Known, pct(changed, p.Known)))
+	for _, f := range p.Fields {
+		if f.Blanked > 0 {
+			limit("max_blanked_pct", f.Field, g.MaxBlanked, share(f.Blanked, f.Ours), fmt.Sprintf("%s would become empty in %d of the %d rows in which we wrote it (%.1f %%)", f.Field, f.Blanked, f.Ours, pct(f.Blanked, f.Ours)))
+		}
+	}
+	for _, x := range s.fields {
+		if x.Max == nil {
+			continue
+		}
+		for _, f := range p.Fields {
+			if f.Field == x.name {
+				n := f.Changed + f.Blanked
+				limit("mapping."+x.name+".max_changed_pct", x.name, x.Max, share(n, p.Known), fmt.Sprintf("%s changes in %d of %d known rows (%.1f %%)", x.name, n, p.Known, pct(n, p.Known)))
+			}
+		}
+	}
+	if n := p.Ops[string(Remove)]; n > 0 {
+		gone := n - min(n, p.Ops[string(Add)]) // a member with a new address is removed and added
+		limit("max_removed_pct", "", g.MaxRemoved, share(gone, p.Known), fmt.Sprintf("%d of %d members leave (%.1f %%)", gone, p.Known, pct(gone, p.Known)))
+	}
+	limit("max_creates", "", g.MaxCreates, float64(p.Ops["new"]+p.Ops[string(Add)]), fmt.Sprintf("%d rows are new", p.Ops["new"]+p.Ops[string(Add)]))
+	limit("max_rows", "", g.MaxRows, float64(p.Changes), fmt.Sprintf("%d rows are sent", p.Changes))
+	if len(past) >= 5 && p.Changes >= 20 {
+		sizes := make([]int, 0, 10)
+		for _, x := range past[:min(10, len(past))] {
+			sizes = append(sizes, x.Changes)
+		}
+		slices.Sort(sizes)
+		if m := sizes[len(sizes)/2]; m > 0 {
+			times := float64(p.Changes) / float64(m)
+			limit("max_vs_median", "", g.MaxMedian, times, fmt.Sprintf("%d rows are sent, %.1f times the median of the last %d plans", p.Changes, times, len(sizes)))
+		}
+	}
+	p.Verdict = VerdictWithin
+	for _, b := range p.Breakers {
+		if b.Verdict == VerdictBlocked || b.Verdict == VerdictHold && p.Verdict != VerdictBlocked {
+			p.Verdict = b.Verdict
+		}
+	}
+	// An empty source blocks even when it changes nothing: an audience would be kept as it is for the wrong reason.
+	if p.Changes == 0 && p.Verdict != VerdictBlocked {
+		p.Verdict = VerdictEmpty
+	}
+	if members := p.Known + p.Ops[string(Add)] - p.Ops[string(Remove)]; s.File.Mode == ModeAudience && caps.MinPeople > 0 && p.Changes > 0 && members < caps.MinPeople {
+		fixed("min_audience", VerdictWithin, float64(members), fmt.Sprintf("the audience will have about %d members; %s uses none with fewer than %d", members, s.File.Destination, caps.MinPeople))
+	}
+}
+
+func pct(part, whole int) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return 100 * float64(part) / float64(whole)
+}
+
+func round(f float64) float64 { return float64(int64(f*100+0.5)) / 100 }
+
+func number(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }

@@ -1,0 +1,115 @@
+package activate
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"millrace/internal/state"
+	"millrace/models/decision"
+)
+
+// Engine plans and applies. It is used by one goroutine; the caller holds the target's lock.
+type Engine struct {
+	State *state.DB
+	// Open gives a build by id; an empty id means the one that is published now. Plans pin their build until they end.
+	Open func(ctx context.Context, buildID string) (Warehouse, func() error, error)
+	// Consent answers from every source there is: the state's own records and the newest published build. It is asked
+	// when a plan is made and again for every batch. Nil: from the state's records only.
+	Consent func(ctx context.Context, purpose, channel string, subjects []string) (map[string]decision.ConsentState, error)
+
+	Target string    // dev, prod: only prod sends
+	RunID  string    // for the record
+	By     string    // who asks: an operating-system user, or the schedule
+	Now    time.Time // logical time of the run, UTC: what plans and decisions are dated with
+
+	Clock    func() time.Time // for back-off and the journal of attempts
+	Sleep    func(context.Context, time.Duration) error
+	Rand     func() float64
+	Log      *slog.Logger
+	Patience time.Duration // longest wait for a retry within one apply; later ones are left to the next run. 0: do not wait
+
+	// At is called at every step that a crash could follow; an error ends the apply there and then, as a crash would.
+	// Nil outside tests.
+	At func(point string) error
+}
+
+// Target that sends.
+const prod = "prod"
+
+func (e *Engine) point(name string) error {
+	if e.At == nil {
+		return nil
+	}
+	return e.At(name)
+}
+
+func (e *Engine) log() *slog.Logger {
+	if e.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return e.Log
+}
+
+func (e *Engine) consent(ctx context.Context, purpose, channel string, subjects []string) (map[string]decision.ConsentState, error) {
+	if e.Consent != nil {
+		return e.Consent(ctx, purpose, channel, subjects)
+	}
+	return e.State.Consents.Lookup(ctx, purpose, channel, subjects)
+}
+
+// gate builds the door for one sync. sending adds what only matters at that moment: kill switches and whether the target
+// may send; a plan may be made while both say no, since it sends nothing.
+func (e *Engine) gate(s *Sync, sending bool) decision.Gate {
+	f := s.File
+	allow := decision.Allowance{Workflow: s.Name, Destination: f.Destination, Object: f.Object, Ops: []string{string(Restore), string(Archive)}}
+	for _, op := range []Op{Add, Remove} {
+		if f.Mode == ModeAudience {
+			allow.Ops = append(allow.Ops, string(op))
+		}
+	}
+	for _, op := range s.ops() {
+		allow.Ops = append(allow.Ops, string(op))
+	}
+	for _, x := range s.fields {
+		allow.Fields = append(allow.Fields, x.name)
+	}
+	guards := []decision.Guard{
+		decision.AllowGuard(allow),
+		decision.ConsentGuard(decision.Basis(f.Consent), e.consent),
+		decision.DecisionGuard(e.State.Decisions.Status),
+	}
+	if p := f.Holdout.Percent; p > 0 {
+		salt := f.Holdout.Salt
+		if salt == "" {
+			salt = s.Name
+		}
+		guards = append(guards, decision.HoldoutGuard(salt, p/100))
+	}
+	if !sending {
+		return decision.NewGate(guards[0], guards[1:]...)
+	}
+	live, why := e.mayLive(s)
+	return decision.NewGate(decision.StopGuard(e.State.Switches.Thrown), append([]decision.Guard{decision.LiveGuard(live, why)}, guards...)...)
+}
+
+// mayLive says whether the sync may send under this target, and why not.
+func (e *Engine) mayLive(s *Sync) (bool, string) {
+	switch {
+	case e.Target != prod:
+		return false, "target " + e.Target + " never sends; use --target prod"
+	case !s.File.Live:
+		return false, s.path + " does not say `live: true`"
+	}
+	return true, ""
+}
+
+func (s *Sync) change(id, subject, decisionID string, op Op, fields []string) decision.Change {
+	return decision.Change{ID: id, Subject: subject, Workflow: s.Name, Purpose: s.File.Purpose, Channel: s.File.Channel, Destination: s.File.Destination,
+		Object: s.File.Object, Op: string(op), Fields: fields, DecisionID: decisionID}
+}
+
+// scope names the ledger of a sync at one account: pointing the sync at another account begins a new one.
+func (s *Sync) scope(c Capabilities) string {
+	return s.Name + "|" + s.File.Destination + "|" + c.Account + "|" + s.File.Object
+}

@@ -1,0 +1,469 @@
+package activate
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"millrace/internal/fault"
+	"millrace/internal/state"
+	"millrace/models/decision"
+)
+
+// Verdicts of a plan.
+const (
+	VerdictEmpty   = "empty"   // nothing would change
+	VerdictWithin  = "within"  // inside the limits of its file: approved by them
+	VerdictHold    = "hold"    // a person must look
+	VerdictBlocked = "blocked" // nobody can let it through: file or data must change
+)
+
+// Plan is what a sync would do, before it does it. It holds counts, hashes and masked samples, never values of people
+// (P8), and no time of its making is part of its hash (P4).
+type Plan struct {
+	ID            string         `json:"plan_id"`
+	Hash          string         `json:"hash"`
+	Kind          string         `json:"kind"` // sync, undo
+	Sync          string         `json:"sync"`
+	Destination   string         `json:"destination"`
+	Account       string         `json:"account,omitempty"`
+	Object        string         `json:"object"`
+	Mode          string         `json:"mode"`
+	Relation      string         `json:"relation"`
+	BuildID       string         `json:"build_id"`
+	Version       string         `json:"relation_version"`
+	ConfigHash    string         `json:"config_hash"`
+	LedgerVersion int64          `json:"ledger_version"`
+	Rows          int            `json:"relation_rows"`
+	Known         int            `json:"known"` // keys that the destination has acknowledged
+	Changes       int            `json:"changes"`
+	Ops           map[string]int `json:"ops"` // new, changed, add, remove, restore, archive
+	Unchanged     int            `json:"unchanged"`
+	Drops         map[string]int `json:"drops"` // rows left out, by reason
+	Fields        []*fieldCount  `json:"fields"`
+	Breakers      []Breaker      `json:"breakers"`
+	Samples       []Sample       `json:"samples"`
+	Undo          UndoClass      `json:"undo"`
+	Undoes        string         `json:"undoes,omitempty"`    // undo: the plan that it takes back
+	Conflicts     []Conflict     `json:"conflicts,omitempty"` // undo: what somebody changed since
+	Calls         int            `json:"estimated_calls"`
+	Seconds       float64        `json:"estimated_seconds"`
+	Verdict       string         `json:"verdict"`
+	Live          bool           `json:"live"`
+	NotLive       string         `json:"not_live,omitempty"`
+	State         string         `json:"state"`
+	By            string         `json:"requested_by"`
+	Created       time.Time      `json:"created_at"`
+	Expires       time.Time      `json:"expires_at"`
+
+	rows []planRow
+}
+
+// Sample is one row of the plan as a person may see it.
+type Sample struct {
+	Key    string         `json:"key"`
+	Op     string         `json:"op"`
+	Fields []SampleChange `json:"fields,omitempty"`
+}
+
+// SampleChange is one field of a sample.
+type SampleChange struct {
+	Field string `json:"field"`
+	From  string `json:"from"`
+	To    string `json:"to"`
+}
+
+// planRow identifies one change by hashes. The whole list is encrypted at rest.
+type planRow struct {
+	K string   `json:"k"`
+	O Op       `json:"o"`
+	H string   `json:"h"`
+	F []string `json:"f,omitempty"`
+	D string   `json:"d,omitempty"`
+	U string   `json:"u,omitempty"` // undo: the outbox row
+}
+
+// samples shown in a plan.
+const sampleSize = 5
+
+// Plan compares the published relation with the acknowledged ledger and stores the plan. It sends nothing and moves no
+// ledger; the destination is asked only what it says about itself. The same build, file and ledger give the same plan.
+func (e *Engine) Plan(ctx context.Context, s *Sync, d Destination) (*Plan, error) {
+	caps, err := d.Capabilities(s.File.Object)
+	if err != nil {
+		return nil, fault.Wrap(err, "sync %s", s.Name)
+	}
+	w, done, err := e.Open(ctx, "")
+	if err != nil {
+		return nil, fault.Wrap(err, "sync %s", s.Name)
+	}
+	defer func() { _ = done() }() // read-only: closing cannot lose anything
+	rel, err := s.fit(w.Build(), caps)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Check(ctx, s.Target()); err != nil {
+		return nil, fault.Wrap(err, "sync %s: %s", s.Name, s.File.Destination)
+	}
+	scope := s.scope(caps)
+	p := &Plan{Kind: "sync", Sync: s.Name, Destination: s.File.Destination, Account: caps.Account, Object: s.File.Object, Mode: s.File.Mode, Relation: rel.Name,
+		BuildID: w.Build().ID, Version: rel.Version, ConfigHash: s.Hash(), Ops: map[string]int{}, Undo: caps.Undo, By: e.By, Created: e.Now.UTC(), Fields: []*fieldCount{}, Samples: []Sample{}}
+	p.Expires = p.Created.Add(s.File.Guard.Expires)
+	p.Live, p.NotLive = e.mayLive(s)
+	if p.LedgerVersion, err = e.State.Ledger.Version(ctx, scope); err != nil {
+		return nil, err
+	}
+	gate := e.gate(s, false)
+	refused := map[string]int{}
+	ask := func(ctx context.Context, cs []*candidate) ([]bool, error) {
+		return judge(ctx, gate, s, cs, refused)
+	}
+	var may func(context.Context, []*candidate) ([]bool, error)
+	if s.File.Mode == ModeAudience {
+		may = ask
+	}
+	df, err := e.diff(ctx, s, w, d, scope, may)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := e.waiting(ctx, scope, df)
+	if err != nil {
+		return nil, err
+	}
+	ok, err := ask(ctx, kept)
+	if err != nil {
+		return nil, err
+	}
+	var changes []*candidate
+	for i, c := range kept {
+		if ok[i] {
+			changes = append(changes, c)
+		}
+	}
+	for r, n := range refused {
+		df.drops[r] += n
+	}
+	p.fill(s, df, changes)
+	personal := map[string]bool{}
+	for _, f := range s.fields {
+		for _, c := range rel.Columns {
+			personal[f.name] = personal[f.name] || c.Name == f.Column && c.PII != ""
+		}
+	}
+	p.sample(changes, personal)
+	p.estimate(caps)
+	past, err := e.past(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	p.judge(s, rel, df, caps, past)
+	return p, e.store(ctx, p, scope)
+}
+
+// judge asks the gate about candidates; refused ones are counted once for each subject's row. A guard that could not
+// answer is an error here: reading it as a wish to take everybody out would be worse than having no plan.
+func judge(ctx context.Context, g decision.Gate, s *Sync, cs []*candidate, refused map[string]int) ([]bool, error) {
+	changes := make([]decision.Change, len(cs))
+	for i, c := range cs {
+		changes[i] = s.change(fmt.Sprint(i), c.subject, c.decision, c.op, c.fields())
+	}
+	approved, no, err := g.Judge(ctx, changes)
+	if err != nil {
+		return nil, err
+	}
+	ok := make([]bool, len(cs))
+	for _, a := range approved {
+		c, err := a.Change()
+		if err != nil {
+			return nil, err
+		}
+		var i int
+		if _, err := fmt.Sscan(c.ID, &i); err != nil {
+			return nil, err
+		}
+		ok[i] = true
+	}
+	for _, r := range no {
+		if r.Reason == decision.GuardFailed {
+			return nil, &fault.Error{File: s.path, Msg: "no plan can be made: " + r.Detail, Hint: "Repair what the guard needs; until then nothing is sent."}
+		}
+		refused[string(r.Reason)]++
+	}
+	return ok, nil
+}
+
+// waiting leaves out what is on its way already, what is not settled, and what was refused or taken back in the same form.
+func (e *Engine) waiting(ctx context.Context, scope string, df *difference) ([]*candidate, error) {
+	latest, err := e.State.Outbox.Latest(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	var out []*candidate
+	for _, c := range df.candidates {
+		l, ok := latest[c.keyID]
+		same := ok && l.Hash == e.payloadHash(c)
+		switch {
+		case !ok:
+		case l.State == state.RowInflight || l.State == state.RowUnknown:
+			df.drops[dropUnsettled]++
+			continue
+		case same && (l.State == state.RowPending || l.State == state.RowRetry || l.State == state.RowAccepted):
+			df.drops[dropQueued]++
+			continue
+		case same && (l.State == state.RowRejected || l.State == state.RowDead):
+			df.drops[dropRefused]++
+			continue
+		case same && l.State == state.RowUndone:
+			df.drops[dropUndone]++
+			continue
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+func (e *Engine) payloadHash(c *candidate) string { return e.State.Vault().ID("payload", c.hash) }
+
+func (p *Plan) fill(s *Sync, df *difference, changes []*candidate) {
+	p.Rows, p.Known, p.Unchanged, p.Drops, p.Changes = df.rows, df.known, df.unchanged, df.drops, len(changes)
+	counts := map[string]*fieldCount{}
+	for _, f := range s.fields {
+		if f.name == s.File.Key.Field && s.File.Mode != ModeAudience {
+			continue
+		}
+		counts[f.name] = &fieldCount{Field: f.name, Ours: df.fields[f.name].Ours}
+		p.Fields = append(p.Fields, counts[f.name])
+	}
+	for _, c := range changes {
+		switch {
+		case c.op == Add || c.op == Remove:
+			p.Ops[string(c.op)]++
+		case c.isNew:
+			p.Ops["new"]++
+		default:
+			p.Ops["changed"]++
+		}
+		for f, v := range c.set {
+			n := counts[f]
+			if n == nil || c.op == Remove {
+				continue
+			}
+			old := c.old[f]
+			switch {
+			case string(v) == "null":
+				n.Blanked++
+			case len(old.V) > 0 && string(old.V) != "null":
+				n.Changed++
+			default:
+				n.Filled++
+			}
+		}
+		p.rows = append(p.rows, planRow{K: c.k, O: c.op, H: c.hash, F: c.fields(), D: c.decision})
+	}
+}
+
+func (p *Plan) sample(changes []*candidate, personal map[string]bool) {
+	// Evenly through the plan rather than its head: keys that sort first are often test records.
+	step := max(1, len(changes)/sampleSize)
+	for i := 0; i < len(changes) && len(p.Samples) < sampleSize; i += step {
+		c := changes[i]
+		x := Sample{Key: mask(c.key), Op: string(c.op)}
+		if c.op != Add && c.op != Remove {
+			for _, f := range c.fields() {
+				from := "(not known)"
+				if old, ok := c.old[f]; ok {
+					from = sample(old.V, personal[f])
+				}
+				x.Fields = append(x.Fields, SampleChange{Field: f, From: from, To: sample(c.set[f], personal[f])})
+			}
+		}
+		p.Samples = append(p.Samples, x)
+	}
+}
+
+func (p *Plan) estimate(c Capabilities) {
+	if p.Changes == 0 {
+		return
+	}
+	p.Calls = (p.Changes + c.MaxBatch - 1) / c.MaxBatch
+	if c.Undo == UndoExact {
+		p.Calls *= 2 // each batch is read before it is written
+	}
+	if c.PerSecond > 0 {
+		p.Seconds = float64(p.Calls) / c.PerSecond
+	}
+}
+
+// past gives the sync's applied plans, newest first.
+func (e *Engine) past(ctx context.Context, s *Sync) ([]*Plan, error) {
+	stored, err := e.State.Plans.List(ctx, s.Name, 11, state.PlanApplied, state.PlanApplying)
+	if err != nil {
+		return nil, err
+	}
+	var out []*Plan
+	for _, x := range stored {
+		if x.Kind != "sync" {
+			continue
+		}
+		p, err := decodePlan(x)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+// seal computes the plan's identity from everything but the time of its making.
+func (p *Plan) seal() error {
+	q := *p
+	q.ID, q.Hash, q.State, q.By, q.Created, q.Expires, q.Live, q.NotLive = "", "", "", "", time.Time{}, time.Time{}, false, ""
+	body, err := json.Marshal(&q)
+	if err != nil {
+		return err
+	}
+	rows, err := json.Marshal(p.rows)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(append(append(body, '\n'), rows...))
+	p.Hash = hex.EncodeToString(sum[:])
+	p.ID = "p_" + p.Hash[:12]
+	return nil
+}
+
+// store saves the plan in the state that its verdict gives it. An empty plan is not stored: it would only hide the
+// last one that mattered.
+func (e *Engine) store(ctx context.Context, p *Plan, scope string) error {
+	if err := p.seal(); err != nil {
+		return err
+	}
+	switch p.Verdict {
+	case VerdictEmpty:
+		p.State = VerdictEmpty
+		return e.State.Plans.VoidOthers(ctx, p.Sync, p.Kind)
+	case VerdictWithin:
+		p.State = state.PlanApproved
+	case VerdictHold:
+		p.State = state.PlanWaiting
+	default:
+		p.State = state.PlanBlocked
+	}
+	body, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	rows, err := json.Marshal(p.rows)
+	if err != nil {
+		return err
+	}
+	if err := e.State.Plans.Save(ctx, state.Plan{ID: p.ID, Hash: p.Hash, Kind: p.Kind, Sync: p.Sync, Scope: scope, Verdict: p.Verdict, State: p.State,
+		BuildID: p.BuildID, Body: body, Rows: rows, RunID: e.RunID, By: p.By, Created: p.Created, Expires: p.Expires}); err != nil {
+		return err
+	}
+	stored, ok, err := e.State.Plans.Get(ctx, p.ID)
+	if err != nil || !ok {
+		return err
+	}
+	p.State = stored.State // the same plan may have been approved before
+	if p.Verdict == VerdictWithin && p.State == state.PlanApproved {
+		return e.State.Plans.NotePolicy(ctx, state.Approval{PlanID: p.ID, Hash: p.Hash, By: p.Sync, Reason: "inside the limits of its file", At: p.Created})
+	}
+	return nil
+}
+
+func decodePlan(x state.Plan) (*Plan, error) {
+	var p Plan
+	if err := json.Unmarshal(x.Body, &p); err != nil {
+		return nil, fmt.Errorf("plan %s: %w", x.ID, err)
+	}
+	p.State = x.State
+	if len(x.Rows) > 0 {
+		if err := json.Unmarshal(x.Rows, &p.rows); err != nil {
+			return nil, fmt.Errorf("plan %s: %w", x.ID, err)
+		}
+	}
+	return &p, nil
+}
+
+// Load reads a stored plan and checks that it is the one that its id names.
+func (e *Engine) Load(ctx context.Context, id string) (*Plan, error) {
+	x, ok, err := e.State.Plans.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		list, err := e.State.Plans.List(ctx, "", 20)
+		if err != nil {
+			return nil, err
+		}
+		ids := make([]string, len(list))
+		for i, l := range list {
+			ids[i] = l.ID
+		}
+		return nil, &fault.Error{Msg: "there is no such plan", Value: id, Hint: fault.DidYouMean(id, ids)}
+	}
+	p, err := decodePlan(x)
+	if err != nil {
+		return nil, err
+	}
+	stateWas := p.State
+	again := *p
+	if err := again.seal(); err != nil {
+		return nil, err
+	}
+	if again.Hash != x.Hash {
+		return nil, &fault.Error{Msg: "the stored plan is not the one that was made: it was changed in the state file", Value: id, Hint: "Make a new one with `millrace plan`."}
+	}
+	p.State = stateWas
+	return p, nil
+}
+
+// Approve records a person's verdict on a waiting plan. It binds to the plan's hash.
+func (e *Engine) Approve(ctx context.Context, s *Sync, id, by, reason string, approved bool) (*Plan, error) {
+	if _, err := e.State.Plans.Expire(ctx, e.Now); err != nil {
+		return nil, err
+	}
+	p, err := e.Load(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if by == "" {
+		return nil, &fault.Error{Msg: "an approval names a person", Hint: "Add --by with your name."}
+	}
+	switch {
+	case p.State == state.PlanBlocked && approved:
+		var why []string
+		for _, b := range p.Breakers {
+			if b.Verdict == VerdictBlocked {
+				why = append(why, b.Message)
+			}
+		}
+		return nil, &fault.Error{Msg: fmt.Sprintf("nobody can approve this plan: %s", join(why)), Value: id, Hint: "Correct the data or the sync's file, then plan again."}
+	case p.State == state.PlanVoid:
+		return nil, &fault.Error{Msg: "the plan is void: it expired, or a newer one took its place", Value: id, Hint: "Make a new one with `millrace plan`."}
+	case !slices.Contains([]string{state.PlanWaiting, state.PlanApproved}, p.State), p.State == state.PlanApproved && approved:
+		return nil, &fault.Error{Msg: "the plan is " + p.State + " already", Value: id, Hint: "Look at it with `millrace plan --show " + id + "`."}
+	case s.File.Guard.FourEyes && approved && by == p.By:
+		return nil, &fault.Error{Msg: "whoever asked for this plan may not approve it (four_eyes)", Value: by, Hint: "Ask somebody else."}
+	}
+	if err := e.State.Plans.Decide(ctx, state.Approval{PlanID: id, Hash: p.Hash, Approved: approved, By: by, How: "person", Reason: reason, At: e.Now}); err != nil {
+		return nil, err
+	}
+	return e.Load(ctx, id)
+}
+
+func join(parts []string) string {
+	out := ""
+	for i, p := range parts {
+		if i > 0 {
+			out += "; "
+		}
+		out += p
+	}
+	return out
+}

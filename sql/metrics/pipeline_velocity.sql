@@ -13,10 +13,10 @@ columns:
   period_start: {description: First day of the period; null for all.}
   dimension: {description: What the segment is a member of; total for everything., data_tests: [not_null]}
   segment: {description: Member of the dimension; all for the total., data_tests: [not_null]}
-  numerator: {description: Open qualified opportunities x win rate x mean deal value.}
-  denominator: {description: Median days from creation to close of won opportunities.}
-  value: {description: Numerator / denominator; null when one of the inputs is missing.}
-  n: {description: Open qualified opportunities., data_tests: [not_null]}
+  numerator: {description: "Open qualified opportunities x win rate x mean deal value."}
+  denominator: {description: "Median days from creation to close of won opportunities."}
+  value: {description: "Numerator / denominator; null when one of the inputs is missing."}
+  n: {description: "Open qualified opportunities.", data_tests: [not_null]}
   unit: {description: "Unit of the value: money per day.", data_tests: [not_null]}
   currency: {description: Currency of the value; null when it is not money.}
   status: {description: "ok, na (the value cannot be stated) or provisional (it may still change).", data_tests: [not_null, {accepted_values: {values: [ok, na, provisional]}}]}

@@ -14,7 +14,7 @@ columns:
   denominator: {description: "Denominator; null for a sum, a count and a median."}
   value: {description: The value; null with a reason when it cannot be stated and never zero or infinity instead.}
   n: {description: Records behind the value., data_tests: [not_null]}
-  unit: {description: "Unit of the value.", data_tests: [not_null, {accepted_values: {values: [ratio, money, days, months, count, money_per_day]}}]}
+  unit: {description: "Unit of the value.", data_tests: [not_null, {accepted_values: {values: [ratio, money, days, months, count, money_per_day, times]}}]}
   currency: {description: Currency of the value; null when it is not money.}
   status: {description: "ok, na (the value cannot be stated) or provisional (it may still change).", data_tests: [not_null, {accepted_values: {values: [ok, na, provisional]}}]}
   reason: {description: Why the value is na or provisional; or a remark on it.}

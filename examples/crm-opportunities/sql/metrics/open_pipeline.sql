@@ -12,10 +12,10 @@ columns:
   period_start: {description: First day of the period; null for all.}
   dimension: {description: What the segment is a member of; total for everything., data_tests: [not_null]}
   segment: {description: Member of the dimension; all for the total., data_tests: [not_null]}
-  numerator: {description: Qualified opportunities open on the last day.}
-  denominator: {description: Null; a count is not a ratio.}
-  value: {description: The numerator.}
-  n: {description: Qualified opportunities open on the last day., data_tests: [not_null]}
+  numerator: {description: "Qualified opportunities open on the last day."}
+  denominator: {description: "Null; a count is not a ratio."}
+  value: {description: "The numerator."}
+  n: {description: "Qualified opportunities open on the last day.", data_tests: [not_null]}
   unit: {description: "Unit of the value: count.", data_tests: [not_null]}
   currency: {description: Currency of the value; null when it is not money.}
   status: {description: "ok, na (the value cannot be stated) or provisional (it may still change).", data_tests: [not_null, {accepted_values: {values: [ok, na, provisional]}}]}

@@ -1,0 +1,83 @@
+/* ---
+description: >
+  Everything that a known person did or that was done with them, in time: forms and visits. Traffic that nobody can be
+  recognised in is in core.web_traffic.
+materialized: table
+owner: marketing
+unique_key: [touch_id]
+columns:
+  touch_id: {description: Key of the touch., data_tests: [not_null, unique]}
+  person_id: {description: Person., data_tests: [not_null]}
+  account_id: {description: Account of the person.}
+  occurred_at: {description: Instant (UTC)., data_tests: [not_null]}
+  touch_date: {description: Day in the project's time zone., data_tests: [not_null]}
+  kind: {description: form or visit., data_tests: [not_null, {accepted_values: {values: [form, visit]}}]}
+  label: {description: Name of the form or path of the page.}
+  channel: {description: Channel of the visit; Unknown when its tags say nothing., data_tests: [not_null]}
+  campaign: {description: Campaign tag.}
+--- */
+with visit_people as (
+  select visits.visit_id, visits.source, membership.person_id
+  from staging.web_visits as visits
+  inner join identity.person_records as records
+    on records.email = lower(trim(visits.email)) and not records.is_role_inbox
+  inner join identity.person_membership as membership on membership.record_key = records.record_key
+  union
+  select visits.visit_id, visits.source, membership.person_id
+  from staging.web_visits as visits
+  inner join identity.person_records as records on records.product_user_id = visits.user_id
+  inner join identity.person_membership as membership on membership.record_key = records.record_key
+),
+devices as (
+  select visits.source, visits.anonymous_id, min(visit_people.person_id) as person_id
+  from staging.web_visits as visits
+  inner join visit_people on visit_people.visit_id = visits.visit_id and visit_people.source = visits.source
+  where visits.anonymous_id is not null
+  group by visits.source, visits.anonymous_id
+  having count(distinct visit_people.person_id) = 1
+),
+direct_people as (
+  select source, visit_id, min(person_id) as person_id
+  from visit_people
+  group by source, visit_id
+  having count(distinct person_id) = 1
+),
+happened as (
+  select
+    submissions.record_key as touch_id,
+    membership.person_id,
+    submissions.submitted_at as occurred_at,
+    'form' as kind,
+    submissions.form_name as label,
+    nullif(regexp_extract(submissions.page_url, '[?&]utm_medium=([^&#]*)', 1), '') as medium,
+    nullif(regexp_extract(submissions.page_url, '[?&]utm_campaign=([^&#]*)', 1), '') as campaign
+  from staging.hubspot_form_submissions as submissions
+  inner join identity.person_membership as membership on membership.record_key = submissions.record_key
+  union all
+  select
+    visits.source || ':visit:' || visits.visit_id,
+    coalesce(direct_people.person_id, devices.person_id),
+    visits.visited_at,
+    'visit',
+    visits.page_path,
+    visits.utm_medium,
+    visits.utm_campaign
+  from staging.web_visits as visits
+  left join direct_people on direct_people.source = visits.source and direct_people.visit_id = visits.visit_id
+  left join devices on devices.source = visits.source and devices.anonymous_id = visits.anonymous_id
+  where coalesce(direct_people.person_id, devices.person_id) is not null
+)
+select
+  happened.touch_id,
+  happened.person_id,
+  person_accounts.account_id,
+  happened.occurred_at,
+  (happened.occurred_at at time zone 'UTC' at time zone run.time_zone)::date as touch_date,
+  happened.kind,
+  happened.label,
+  coalesce(channels.channel, 'Unknown') as channel,
+  happened.campaign
+from happened
+cross join meta.run
+left join identity.person_accounts on person_accounts.person_id = happened.person_id
+left join seeds.channels on channels.kind = 'medium' and channels.value = lower(happened.medium)

@@ -1,0 +1,49 @@
+/* ---
+description: >
+  Click rate of ads: clicks / impressions.
+materialized: table
+owner: revenue-operations
+tags: [kpi]
+unique_key: [kpi, grain, period_start, dimension, segment]
+columns:
+  kpi: {description: Name of the KPI., data_tests: [not_null, {accepted_values: {values: [ctr]}}]}
+  grain: {description: "all, month or quarter.", data_tests: [not_null, {accepted_values: {values: [all, month, quarter]}}]}
+  period_start: {description: First day of the period; null for all.}
+  dimension: {description: What the segment is a member of; total for everything., data_tests: [not_null]}
+  segment: {description: Member of the dimension; all for the total., data_tests: [not_null]}
+  numerator: {description: "Clicks."}
+  denominator: {description: "Impressions."}
+  value: {description: "Numerator / denominator; null without impressions."}
+  n: {description: "Impressions.", data_tests: [not_null]}
+  unit: {description: "Unit of the value: ratio.", data_tests: [not_null]}
+  currency: {description: Currency of the value; null when it is not money.}
+  status: {description: "ok, na (the value cannot be stated) or provisional (it may still change).", data_tests: [not_null, {accepted_values: {values: [ok, na, provisional]}}]}
+  reason: {description: Why the value is na or provisional; or a remark on it.}
+data_tests:
+  - unique_combination: {columns: [kpi, grain, period_start, dimension, segment]}
+  - expression: "(value is null) = (status = 'na')"
+  - expression: "status = 'ok' or reason is not null"
+--- */
+select
+  'ctr' as kpi,
+  base.grain,
+  base.period_start,
+  base.dimension,
+  base.segment,
+  base.clicks::decimal(18, 4) as numerator,
+  base.impressions::decimal(18, 4) as denominator,
+  round(base.clicks / nullif(base.impressions, 0), 8)::decimal(28, 8) as value,
+  base.impressions as n,
+  'ratio' as unit,
+  null::varchar as currency,
+  case
+    when base.impressions = 0 then 'na'
+    when not base.is_complete or base.is_restating then 'provisional'
+    else 'ok'
+  end as status,
+  case
+    when base.impressions = 0 then 'no impressions in this period'
+    when not base.is_complete or base.is_restating then case when base.is_complete then 'ad platforms may still restate this period' else 'the period is not over' end
+  end as reason
+from metrics.acquisition as base
+where base.dimension = 'total' or (base.dimension = 'channel' and base.segment in (select channel from core.spend))

@@ -1,0 +1,61 @@
+/* ---
+description: >
+  Months of gross profit from new customers that pay back what the period spent on acquisition: all sales and
+  marketing costs / (new MRR x gross margin), on the totals of the period.
+materialized: table
+owner: revenue-operations
+tags: [kpi]
+unique_key: [kpi, grain, period_start, dimension, segment]
+columns:
+  kpi: {description: Name of the KPI., data_tests: [not_null, {accepted_values: {values: [payback_months]}}]}
+  grain: {description: "all, month or quarter.", data_tests: [not_null, {accepted_values: {values: [all, month, quarter]}}]}
+  period_start: {description: First day of the period; null for all.}
+  dimension: {description: What the segment is a member of; total for everything., data_tests: [not_null]}
+  segment: {description: Member of the dimension; all for the total., data_tests: [not_null]}
+  numerator: {description: "All sales and marketing costs of the period."}
+  denominator: {description: "New MRR x gross margin."}
+  value: {description: "Numerator / denominator; null without new MRR or costs."}
+  n: {description: "New customers.", data_tests: [not_null]}
+  unit: {description: "Unit of the value: months.", data_tests: [not_null]}
+  currency: {description: Currency of the value; null when it is not money.}
+  status: {description: "ok, na (the value cannot be stated) or provisional (it may still change).", data_tests: [not_null, {accepted_values: {values: [ok, na, provisional]}}]}
+  reason: {description: Why the value is na or provisional; or a remark on it.}
+data_tests:
+  - unique_combination: {columns: [kpi, grain, period_start, dimension, segment]}
+  - expression: "(value is null) = (status = 'na')"
+  - expression: "status = 'ok' or reason is not null"
+--- */
+select
+  'payback_months' as kpi,
+  base.grain,
+  base.period_start,
+  base.dimension,
+  base.segment,
+  (base.media_cost + base.agency_cost + base.other_cost)::decimal(18, 4) as numerator,
+  (customer_base.mrr_new * assumptions.gross_margin)::decimal(18, 4) as denominator,
+  case
+    when (select count(*) from core.spend) + (select count(*) from core.sales_marketing_costs) > 0
+      then round((base.media_cost + base.agency_cost + base.other_cost) / nullif(customer_base.mrr_new * assumptions.gross_margin, 0), 8)
+  end::decimal(28, 8) as value,
+  base.new_customers as n,
+  'months' as unit,
+  null::varchar as currency,
+  case
+    when customer_base.mrr_new * assumptions.gross_margin = 0 then 'na'
+    when (select count(*) from core.spend) + (select count(*) from core.sales_marketing_costs) = 0 then 'na'
+    when not base.is_complete or base.is_restating then 'provisional'
+    else 'ok'
+  end as status,
+  case
+    when customer_base.mrr_new * assumptions.gross_margin = 0 then 'no gross profit from new customers in this period'
+    when (select count(*) from core.spend) + (select count(*) from core.sales_marketing_costs) = 0 then 'no sales and marketing costs are known'
+    when not base.is_complete then 'the period is not over'
+    when base.is_restating then 'ad platforms may still restate this period'
+  end as reason
+from metrics.acquisition as base
+inner join metrics.customer_base
+  on customer_base.period_key = base.period_key
+  and customer_base.dimension = base.dimension
+  and customer_base.segment = base.segment
+cross join core.assumptions
+where base.dimension = 'total'

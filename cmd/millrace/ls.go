@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"millrace/internal/console"
-	"millrace/internal/fault"
 	"millrace/transform"
 	"millrace/transform/relation"
 )

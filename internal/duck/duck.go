@@ -5,10 +5,13 @@ package duck
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"fmt"
 	"strings"
 
 	duckdb "github.com/duckdb/duckdb-go/v2"
+	"github.com/duckdb/duckdb-go/v2/mapping"
 )
 
 // Options are the settings of one open database.
@@ -16,7 +19,10 @@ type Options struct {
 	ReadOnly bool
 	// Locked switches external access off and locks the configuration: for any query that a person or a language
 	// model wrote. Files and other databases cannot be reached then.
-	Locked      bool
+	Locked bool
+	// Allow are files that a locked database may still read: its own Parquet. A locked read-only database refuses every
+	// statement that is not a query, so they cannot be written.
+	Allow       []string
 	Threads     int    // 0: DuckDB's default
 	MemoryLimit string // "2GB"; empty: DuckDB's default. Peak memory of the process is about 0.75 GB above it.
 	TempDir     string // where to spill; empty: DuckDB's default
@@ -26,6 +32,7 @@ type Options struct {
 type DB struct {
 	*sql.DB
 	connector *duckdb.Connector
+	readsOnly bool
 }
 
 // Column is one column of a result.
@@ -51,7 +58,7 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name(path), Clean(err))
 	}
-	db := &DB{DB: sql.OpenDB(c), connector: c}
+	db := &DB{DB: sql.OpenDB(c), connector: c, readsOnly: o.ReadOnly && o.Locked}
 	// Instants are UTC everywhere; results must not depend on the session's zone (P4).
 	set := []string{"set TimeZone = 'UTC'", "set autoinstall_known_extensions = false", "set autoload_known_extensions = false"}
 	if o.Threads > 0 {
@@ -64,6 +71,13 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		set = append(set, fmt.Sprintf("set temp_directory = %s", Quote(o.TempDir)))
 	}
 	if o.Locked {
+		if len(o.Allow) > 0 {
+			q := make([]string, len(o.Allow))
+			for i, f := range o.Allow {
+				q[i] = Quote(f)
+			}
+			set = append(set, "set allowed_paths = ["+strings.Join(q, ", ")+"]")
+		}
 		set = append(set, "set enable_external_access = false", "set lock_configuration = true")
 	}
 	for _, s := range set {
@@ -77,7 +91,71 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 
 // Query runs q and reads the whole result.
 func (db *DB) Query(ctx context.Context, q string, args ...any) (*Result, error) {
+	if db.readsOnly {
+		if err := db.onlyReads(ctx, q); err != nil {
+			return nil, err
+		}
+	}
 	return read(db.DB.QueryContext(ctx, q, args...))
+}
+
+// onlyReads refuses what is not a single query: COPY, ATTACH, SET, CALL and all that changes something.
+func (db *DB) onlyReads(ctx context.Context, q string) error {
+	// The driver runs all statements but the last while it prepares: they have to be counted first.
+	n, err := countStatements(q)
+	if err != nil {
+		return err
+	}
+	if n > 1 {
+		return &Error{Kind: "Query", Msg: "more than one statement", Hint: "Ask one query at a time."}
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return Clean(err)
+	}
+	defer conn.Close()
+	return conn.Raw(func(dc any) error {
+		stmt, err := dc.(driver.ConnPrepareContext).PrepareContext(ctx, q)
+		if err != nil {
+			return Clean(err)
+		}
+		defer stmt.Close()
+		kind, err := stmt.(*duckdb.Stmt).StatementType()
+		if err != nil {
+			return Clean(err)
+		}
+		if kind != duckdb.STATEMENT_TYPE_SELECT && kind != duckdb.STATEMENT_TYPE_EXPLAIN {
+			return &Error{Kind: "Query", Msg: "only queries run on a published build", Hint: "Write SELECT, FROM, DESCRIBE or SUMMARIZE; to change something, edit a model in sql/."}
+		}
+		return nil
+	})
+}
+
+// countStatements asks DuckDB's parser how many statements a text holds, in an empty database, without running any.
+func countStatements(q string) (int, error) {
+	if !strings.Contains(q, ";") {
+		return 1, nil
+	}
+	var db mapping.Database
+	var conn mapping.Connection
+	if mapping.Open(":memory:", &db) != mapping.StateSuccess {
+		return 0, errors.New("start the SQL parser")
+	}
+	defer mapping.Close(&db)
+	if mapping.Connect(db, &conn) != mapping.StateSuccess {
+		return 0, errors.New("start the SQL parser")
+	}
+	defer mapping.Disconnect(&conn)
+	var stmts mapping.ExtractedStatements
+	n := mapping.ExtractStatements(conn, q, &stmts)
+	defer mapping.DestroyExtracted(&stmts)
+	if n == 0 {
+		if msg := mapping.ExtractStatementsError(stmts); msg != "" {
+			return 0, parse(msg, nil)
+		}
+		return 0, &Error{Kind: "Query", Msg: "holds no statement"}
+	}
+	return int(n), nil
 }
 
 func read(rows *sql.Rows, err error) (*Result, error) {

@@ -84,6 +84,12 @@ type Comparer interface {
 	Unchanged(ctx context.Context, stream string, last landing.Checkpoint) (bool, error)
 }
 
+// Sealer is an optional ability of sources whose checkpoint at the end of a complete read identifies the rows that were
+// read: when two complete reads of such a stream end at equal checkpoints, the second brought nothing new and is not landed.
+type Sealer interface {
+	Sealed(stream string) bool
+}
+
 // Checker is an optional ability for doctor: each finding names what was tried and what to do.
 type Checker interface {
 	Check(ctx context.Context) []Finding
@@ -107,7 +113,7 @@ type Connector struct {
 	StreamOptions func() any
 	// Streams lists what the connector knows to read before it is opened, typed; nil where only the project knows.
 	Streams func() ([]StreamSpec, error)
-	Open          func(ctx context.Context, p OpenParams) (Source, error)
+	Open    func(ctx context.Context, p OpenParams) (Source, error)
 }
 
 // OpenParams is what a connector is opened with.

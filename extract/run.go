@@ -213,7 +213,8 @@ type streamRun struct {
 	backfill bool
 	starts   bool
 	fresh    bool
-	closes   bool // the read is one that ends with Complete
+	closes   bool                // the read is one that ends with Complete
+	sealed   *landing.Checkpoint // where the last complete read ended; nil when there is none to compare with
 
 	w     Writer
 	safe  landing.Checkpoint // the last safe point of the open load
@@ -308,6 +309,7 @@ func (r *streamRun) position(ctx context.Context, last landing.Manifest, found b
 	case r.p.FullRefresh:
 		r.starts, r.fresh, r.closes = true, true, true
 	case r.spec.Disposition == landing.Replace && last.Complete:
+		r.sealed = &last.After
 		if c, ok := r.s.Source.(Comparer); ok {
 			same, err := c.Unchanged(ctx, r.spec.Name, last.After)
 			if err != nil {
@@ -417,6 +419,9 @@ func (r *streamRun) commit(ctx context.Context, complete bool) error {
 func (r *streamRun) finish(ctx context.Context) error {
 	moved := !r.safe.IsZero() && !same(r.safe, r.from)
 	switch {
+	case r.repeats():
+		r.res.Unchanged = true // what was written is given up
+		return nil
 	case r.w != nil:
 	case r.closes, moved && !r.backfill:
 		// No rows, but something to remember: that a complete read found nothing, or that the source looked further.
@@ -431,6 +436,12 @@ func (r *streamRun) finish(ctx context.Context) error {
 		r.res.Warnings = append(r.res.Warnings, "the complete read brought no rows: the stream is empty now")
 	}
 	return r.commit(ctx, r.closes)
+}
+
+// repeats reports whether a complete read brought exactly what the one before it brought.
+func (r *streamRun) repeats() bool {
+	s, ok := r.s.Source.(Sealer)
+	return ok && s.Sealed(r.spec.Name) && r.spec.Disposition == landing.Replace && r.starts && !r.fresh && r.loose == 0 && r.sealed != nil && same(r.safe, *r.sealed)
 }
 
 // stop ends a read that broke off. What was written up to a safe point is kept, also when the run was cancelled, so that

@@ -385,6 +385,12 @@ func (s *source) Streams(context.Context) ([]extract.StreamSpec, error) {
 	return s.chosen, nil
 }
 
+// Sealed says that the position at the end of a complete read identifies its rows.
+func (s *source) Sealed(stream string) bool {
+	r, ok := s.api.resources[stream]
+	return ok && r.cursorDef() == nil
+}
+
 // Close drops the connections.
 func (s *source) Close() error {
 	s.client.Close()

@@ -34,6 +34,8 @@ type reader struct {
 	yield func(*extract.Batch, error) bool
 	shape *shaper
 	pages int
+	seed  uint64
+	seen  tally // of a complete read
 }
 
 // page is what came with one call. Its values are valid until emit returns.
@@ -45,6 +47,7 @@ type page struct {
 
 	token, split string // where the next page is; empty when this was the last
 	end          bool   // last page of its paging
+	over         *overlap
 }
 
 type emitFunc func(*page) error
@@ -68,7 +71,8 @@ func (s *source) read(ctx context.Context, stream string, from landing.Checkpoin
 	if err != nil {
 		return err
 	}
-	rd := &reader{s: s, ctx: ctx, r: r, top: st, yield: yield, shape: newShaper(r, s.specOf(r)), opts: readOptions{now: s.deps.Now()}}
+	spec := s.specOf(r)
+	rd := &reader{s: s, ctx: ctx, r: r, top: st, yield: yield, shape: newShaper(r, spec), opts: readOptions{now: s.deps.Now()}, seed: schemaSeed(spec)}
 	if o, ok := s.options[stream]; ok {
 		rd.opts.initial = o.InitialValue
 		rd.opts.look = o.Lag
@@ -90,7 +94,7 @@ func (s *source) read(ctx context.Context, stream string, from landing.Checkpoin
 		return err
 	}
 	if r.Incremental == nil && !r.FollowParent {
-		rd.top = &state{Done: true, FullAt: formatInstant(rd.opts.now)}
+		rd.top = &state{Digest: fmt.Sprintf("%x.%s", rd.seed, rd.seen)}
 		return rd.emit(&page{safe: true})
 	}
 	return nil
@@ -100,11 +104,27 @@ func (s *source) read(ctx context.Context, stream string, from landing.Checkpoin
 func (rd *reader) emit(p *page) error {
 	recs, bad := rd.records(rd.r, p)
 	rd.pages++
+	complete := rd.r.cursorDef() == nil
 	for first := true; first || len(recs) > 0; first = false {
 		n := min(len(recs), maxBatchRows)
 		b := &extract.Batch{}
 		if n > 0 {
 			rd.shape.shape(p.root, recs[:n], b)
+		}
+		if complete {
+			for _, row := range b.Rows {
+				rd.seen.add(rowDigest(rd.seed, b.Columns, row))
+			}
+		}
+		if p.over != nil {
+			inc := rd.r.Incremental
+			kept := b.Rows[:0]
+			for i, row := range b.Rows {
+				if !p.over.take(p.over.day(text(get(recs[i].val, splitPath(inc.CursorPath))), inc.Format), b.Columns, row) {
+					kept = append(kept, row)
+				}
+			}
+			b.Rows = kept
 		}
 		recs = recs[n:]
 		if first {
@@ -117,13 +137,21 @@ func (rd *reader) emit(p *page) error {
 			}
 			b.Checkpoint = c
 		}
-		if len(b.Rows) == 0 && len(b.Bad) == 0 && b.Checkpoint.IsZero() {
-			return nil
+		if err := rd.give(b); err != nil {
+			return err
 		}
-		b.Progress.Item = "page " + strconv.Itoa(rd.pages)
-		if !rd.yield(b, nil) {
-			return errStopped
-		}
+	}
+	return nil
+}
+
+// give hands a batch to the consumer, unless there is nothing in it.
+func (rd *reader) give(b *extract.Batch) error {
+	if len(b.Rows) == 0 && len(b.Bad) == 0 && b.Checkpoint.IsZero() {
+		return nil
+	}
+	b.Progress.Item = "page " + strconv.Itoa(rd.pages)
+	if !rd.yield(b, nil) {
+		return errStopped
 	}
 	return nil
 }
@@ -323,7 +351,7 @@ func (rd *reader) slice(r *resource, st *state, sc *scope, emit emitFunc) error 
 		if inc.Order != "ascending" || !w.last {
 			st.Cursor = formatInstant(w.end)
 		}
-		if w.full || st.FullAt == "" {
+		if inc.FullEvery > 0 && (w.full || st.FullAt == "") {
 			st.FullAt = formatInstant(opts.now)
 		}
 		st.Open = nil
@@ -384,10 +412,15 @@ func (rd *reader) window(r *resource, call callOf, st *state, sc *scope, w *wind
 	in := *sc
 	in.start, in.end = w.start, w.end
 	path, record := splitPath(inc.CursorPath), splitPath(r.Record)
-	var last time.Time
 	for attempt := 1; ; attempt++ {
+		var last time.Time
+		var over *overlap
+		if r == rd.r && r.looksBack(rd.opts) && rd.opts.to.IsZero() && st.Backfill == nil {
+			over = newOverlap(rd, st)
+		}
 		err := rd.paging(r, call, &in, w.resume, func(p *page) error {
 			stop := false
+			p.over = over
 			if len(path) > 0 && (inc.Order != "none" || inc.Filter == "client") {
 				kept := p.items[:0:0]
 				older := 0
@@ -442,6 +475,8 @@ func (rd *reader) window(r *resource, call callOf, st *state, sc *scope, w *wind
 			err = nil
 		}
 		switch {
+		case err == nil && over != nil:
+			return over.finish(w.end, rd.opts.lag(inc))
 		case err == nil:
 			return nil
 		case w.resume != nil && w.resume.Page != "" && httpx.ClassOf(err) == httpx.Permanent && attempt == 1:

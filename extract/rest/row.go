@@ -57,7 +57,7 @@ func newShaper(r *resource, spec extract.StreamSpec) *shaper {
 		}
 	}
 	for _, d := range r.Drop {
-		s.drop[d] = true
+		s.drop[strings.ReplaceAll(d, ".", "_")] = true
 	}
 	return s
 }
@@ -137,7 +137,7 @@ func (s *shaper) rest(v *fastjson.Value, c *claim, prefix string, give func(stri
 	}
 	v.GetObject().Visit(func(k []byte, f *fastjson.Value) {
 		name := string(k)
-		if prefix == "" && s.drop[name] {
+		if s.drop[prefix+name] {
 			return
 		}
 		inner := c.below[name]

@@ -18,11 +18,14 @@ type state struct {
 	Cursor string `json:"cursor,omitempty"`
 	FullAt string `json:"full_at,omitempty"` // start of the last read from the beginning
 	Open   *open  `json:"open,omitempty"`
+	// Days are digests of the rows of the days that the next look-back reads again.
+	Days map[string]string `json:"days,omitempty"`
 	// Parts are the states of the partitions (or parents) of a child stream with a cursor of its own.
 	Parts map[string]*state `json:"parts,omitempty"`
 	// Backfill is a date range that is read beside the cursor: when it is done the state is as it was before.
 	Backfill *span `json:"backfill,omitempty"`
-	Done     bool  `json:"done,omitempty"` // a complete read ended here
+	// Digest stands at the end of a complete read: equal digests mean equal rows under an equal declaration.
+	Digest string `json:"digest,omitempty"`
 }
 
 // open is a window that has been read in part.
@@ -105,6 +108,9 @@ func (r *resource) next(s *state, o readOptions) (*window, error) {
 		w.start = cur
 		if !o.continued {
 			w.start = cur.Add(-o.lag(inc))
+			if r.looksBack(o) {
+				w.start = w.start.Truncate(24 * time.Hour) // whole days can be compared with what was read before
+			}
 		}
 		if r.dateCursor {
 			w.start = w.start.AddDate(0, 0, 1)

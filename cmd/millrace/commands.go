@@ -11,11 +11,14 @@ func (a *app) commands() []*cobra.Command {
 		newDoctorCmd(a),
 		newValidateCmd(a),
 		newSchemaCmd(a),
+		newExtractCmd(a),
 		newBuildCmd(a),
 		newTestCmd(a),
 		newShowCmd(a),
 		newQueryCmd(a),
 		newLsCmd(a),
 		newDigestCmd(a),
+		newQuarantineCmd(a),
+		newStateCmd(a),
 	}
 }

@@ -118,16 +118,9 @@ func (l *Lander) merge(ctx context.Context, p compaction, set []landing.Manifest
 	if err := l.opt.Fault("folder"); err != nil {
 		return err
 	}
-	spec := extract.StreamSpec{Name: p.stream, Original: last.Original, Disposition: last.Disposition, Schema: landing.Schema{PrimaryKey: last.Schema.PrimaryKey}}
-	if spec.Original == "" {
-		spec.Original = p.stream
-	}
-	w := newWriter(l, extract.BeginParams{Source: p.source, Spec: spec, RunID: p.runID, Before: first.Before, Starts: first.Starts}, dir, id, &last, l.opt.Now().UTC())
+	w := newWriter(l, extract.BeginParams{Source: p.source, Spec: specOf(last), RunID: p.runID, Before: first.Before, Starts: first.Starts}, dir, id, &last, l.opt.Now().UTC())
 	w.prev = nil // nothing changes in the schema here
-	for i := range w.cols {
-		w.cols[i].Declared = last.Schema.Columns[i].Declared
-		w.cols[i].Required, w.cols[i].PII, w.cols[i].Description = last.Schema.Columns[i].Required, last.Schema.Columns[i].PII, last.Schema.Columns[i].Description
-	}
+	w.keepColumns(last)
 	defer func() {
 		if !w.closed {
 			w.closed = true

@@ -27,7 +27,6 @@ type csvReader struct {
 	dates  [][]layout // per column; nil when there are none
 	skip   int64      // rows to pass over, in a file that cannot be entered in the middle
 	fields []span     // of the records of one batch, len(names) apart
-	line   []byte
 }
 
 // span is a field within the batch's bytes.

@@ -23,7 +23,6 @@ type jsonReader struct {
 	skip int64
 	n    int64 // records passed
 	mode byte  // '[' records of an array, '{' one record, 0 nothing left
-	warn []string
 }
 
 func openJSON(st stream, p plan) (reader, error) {

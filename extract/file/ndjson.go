@@ -226,7 +226,7 @@ func (r *records) cell(v *fastjson.Value) any {
 		return false
 	case fastjson.TypeNumber:
 		r.buf = v.MarshalTo(r.buf[:0])
-		if len(r.buf) < 19 && bytes.IndexAny(r.buf, ".eE") < 0 {
+		if len(r.buf) < 19 && !bytes.ContainsAny(r.buf, ".eE") {
 			if n, err := fastfloat.ParseInt64(unsafe.String(&r.buf[0], len(r.buf))); err == nil {
 				return n
 			}

@@ -901,6 +901,89 @@ func TestCrashAtEveryStepMessages(t *testing.T) {
 	t.Error("the enumeration did not end")
 }
 
+func lose(op string, call int) func(int, string) desttest.Fault {
+	n := 0
+	return func(_ int, o string) desttest.Fault {
+		if o == op {
+			if n++; n == call {
+				return desttest.Lost
+			}
+		}
+		return desttest.None
+	}
+}
+
+// A lost answer of a destination that can neither be read nor repeated stays unknown, is reported, and is not planned again.
+func TestLostAnswerStaysUnknown(t *testing.T) {
+	r := newRig(t)
+	s, d := r.sync(records), desttest.NewMessages(r.world, 2)
+	r.world.Fault = lose("send", 2)
+	r.publish(leads(6, 50)...)
+	_, a := r.run(s, d)
+	if a.Acked() != 4 || a.Unknown() != 2 || a.Done || a.Clean() || len(r.world.Events) != 6 {
+		t.Errorf("%+v %v", a, r.world.Events)
+	}
+	r.publish(leads(6, 60)...)
+	p := r.plan(s, d)
+	if p.Changes != 4 || p.Drops["unsettled"] != 2 {
+		t.Errorf("%+v", p)
+	}
+}
+
+// The second half of an exchange waits for the first: a person must not be in the audience under both addresses.
+func TestOrderWithinAKey(t *testing.T) {
+	r := newRig(t)
+	s, d := r.sync(audience), desttest.NewAudience(r.world, 10).Once()
+	r.grant("p0", "p1")
+	r.publish(leads(2, 50)...)
+	r.run(s, d)
+	rows := leads(2, 50)
+	rows[0]["phone"] = "+49301111111"
+	r.publish(rows...)
+	r.world.Fault = lose("send", 1)
+	_, a := r.run(s, d)
+	if a.States[state.RowUnknown] != 1 || a.States[state.RowPending] != 1 {
+		t.Errorf("%+v %v", a, r.world.Events)
+	}
+}
+
+// When somebody else makes the record while our lost write did not take effect, undo must not take that record away.
+func TestLostAnswerAndSomebodyElsesRecord(t *testing.T) {
+	r := newRig(t)
+	s, d := r.sync(records), desttest.NewRecords(r.world, 10)
+	r.publish(leads(1, 50)...)
+	calls := 0
+	r.world.Fault = func(_ int, op string) desttest.Fault {
+		if op == "send" {
+			if calls++; calls == 1 {
+				return desttest.Swallowed
+			}
+		}
+		return desttest.None
+	}
+	r.at = func(point string) error {
+		if point == "batch:recorded" && calls == 1 {
+			r.world.Put("p00@example.com", map[string]string{"lead_score": "3", "name": `"theirs"`})
+		}
+		return nil
+	}
+	p, a := r.run(s, d)
+	if a.Acked() != 1 {
+		t.Fatalf("%+v", a)
+	}
+	u, err := r.engine().PlanUndo(t.Context(), s, d, p.ID)
+	if err != nil || u.Ops["archive"] != 0 || u.Ops["restore"] != 1 {
+		t.Fatalf("%+v %v", u, err)
+	}
+	if _, err := r.engine().Approve(t.Context(), s, u.ID, "bob", "", true); err != nil {
+		t.Fatal(err)
+	}
+	r.apply(s, d, u.ID)
+	if got := r.world.Dump(); got != `p00@example.com lead_score=3 name="theirs"` {
+		t.Error(got)
+	}
+}
+
 // Random schedules of faults and crashes end as if nothing had happened.
 func TestRandomFaults(t *testing.T) {
 	seeds := 40

@@ -297,6 +297,9 @@ func NewAudience(w *World, batch int) *Audience {
 	return &Audience{base{w, activate.Capabilities{Account: "acct", Ops: []activate.Op{activate.Add, activate.Remove}, MaxBatch: batch, Repeat: true, Undo: activate.UndoInverse}}}
 }
 
+// Once declares that a batch must not be sent twice.
+func (d *Audience) Once() *Audience { d.caps.Repeat = false; return d }
+
 // Poll answers as the world's job says.
 func (d *Audience) Poll(_ context.Context, id string, _ int) (activate.JobStatus, error) {
 	w := d.w

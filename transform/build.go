@@ -203,6 +203,7 @@ type builder struct {
 	fresh    map[string]bool // swapped in during this build
 	done     int
 	attached bool
+	restore  map[string]statefulEntry
 }
 
 // start looks at what is there.
@@ -223,7 +224,7 @@ func (b *builder) start(ctx context.Context) error {
 			return fault.Hint(err, "If the file is damaged, remove "+b.wh.link()+" and build again: relations with memory are restored from their exports.")
 		}
 	}
-	return nil
+	return b.remember(ctx)
 }
 
 // plan finds what has to be rebuilt and tested, without touching anything.
@@ -265,7 +266,8 @@ func (b *builder) plan() {
 			v = newHash(v, b.p.RunID, b.p.Clock().String()).sum()
 		}
 		b.want[name] = v
-		if old == nil || old.Version != v || old.frozen || old.Materialized != n.Meta.Materialized {
+		if old == nil || old.Version != v || old.frozen || old.Materialized != n.Meta.Materialized ||
+			old.Materialized == "external" && b.prev.dir != b.wh.dir {
 			b.todo[name] = true
 		}
 	}
@@ -313,7 +315,7 @@ func (b *builder) readBySome(name string) bool {
 
 // idle reports whether the published build is already what the graph asks for.
 func (b *builder) idle() bool {
-	if len(b.todo) > 0 || len(b.todoC) > 0 || len(b.todoU) > 0 || len(b.gone) > 0 {
+	if len(b.todo) > 0 || len(b.todoC) > 0 || len(b.todoU) > 0 || len(b.gone) > 0 || len(b.restore) > 0 {
 		return false
 	}
 	known := map[string]bool{}
@@ -410,7 +412,7 @@ func (b *builder) build(ctx context.Context, res *BuildResult) error {
 	res.ID, res.Path, res.Published = b.id, b.wh.path(b.id), true
 	b.p.OnEvent(Event{Kind: EventPublished, Message: b.id})
 	// From here on the build is published; what fails is tidied up by the next one.
-	if err := b.settle(); err != nil {
+	if err := b.settle(ctx); err != nil {
 		b.p.Log.Warn("tidy up after publishing", "err", err)
 	}
 	b.p.step("settled")
@@ -430,7 +432,7 @@ func (b *builder) open(ctx context.Context) error {
 		return fault.Wrap(err, "open the new build")
 	}
 	b.db.SetMaxIdleConns(b.p.Threads + 1)
-	return nil
+	return b.restoreTables(ctx)
 }
 
 // discard removes the file of a build that is not published.
@@ -492,7 +494,7 @@ func (b *builder) testIDs() []string {
 
 // same reports whether the copy says nothing new: everything that was tried failed, as it did before.
 func (b *builder) same() bool {
-	if len(b.fresh) > 0 || len(b.gone) > 0 || b.prev.id == "" && len(b.next.nodes) == 0 || len(b.next.nodes) != len(b.prev.nodes) || len(b.next.tests) != len(b.prev.tests) {
+	if len(b.fresh) > 0 || len(b.gone) > 0 || len(b.restore) > 0 || b.prev.id == "" && len(b.next.nodes) == 0 || len(b.next.nodes) != len(b.prev.nodes) || len(b.next.tests) != len(b.prev.tests) {
 		return b.prev.id == "" && len(b.next.nodes) == 0
 	}
 	for name, r := range b.next.nodes {
@@ -537,6 +539,7 @@ func (b *builder) finish(ctx context.Context) error {
 		return err
 	}
 	b.next = newState()
+	b.next.dir = b.wh.dir
 	b.next.id, b.next.engine, b.next.published = b.id, b.engine, b.p.Clock().UTC()
 	for _, name := range b.g.order {
 		n := b.g.Nodes[name]
@@ -599,6 +602,6 @@ func allColumns(ctx context.Context, db *duck.DB) (map[string][]relation.Column,
 }
 
 // settle tidies up after the commit.
-func (b *builder) settle() error {
-	return errors.Join(b.settleState(), b.wh.retain(b.p.KeepBuilds))
+func (b *builder) settle(ctx context.Context) error {
+	return errors.Join(b.settleState(), b.wh.retain(b.p.KeepBuilds), b.wh.retainExternal(context.WithoutCancel(ctx)))
 }

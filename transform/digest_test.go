@@ -26,13 +26,13 @@ func digestOf(t testing.TB, dir string) BuildDigest {
 func TestDigestStable(t *testing.T) {
 	project := func(order string) files {
 		return files{
-			"sql/staging/rows.sql": "select i as id, 'name ' || (i % 977) as name, ((i * 7919) % 100003 / 100)::decimal(18,4) as amount, i % 13 as kind, (i / 3)::double as d from range(60000) t(i) order by " + order,
+			"sql/staging/rows.sql": "select i as id, 'name ' || (i % 977) as name, ((i * 7919) % 100003 / 100)::decimal(18,4) as amount, i % 13 as kind, (i / 3)::double as d from range(30000) t(i) order by " + order,
 			"sql/core/sums.sql":    "select kind, count(*) as n, sum(amount) as amount, string_agg(name, ',' order by id) as names, median(d) as mid from staging.rows group by all",
 			"sql/core/last.sql":    "select * from staging.rows qualify row_number() over (partition by name order by amount desc, id) = 1",
 		}
 	}
 	want := ""
-	for _, threads := range []int{1, 2, 3, 5, 8} {
+	for _, threads := range []int{1, 3, 8} {
 		for _, order := range []string{"id", "hash(i)"} {
 			dir := t.TempDir()
 			build(t, dir, load(t, project(order)), func(p *BuildParams) { p.Threads = threads })

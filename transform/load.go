@@ -395,8 +395,8 @@ func (l *loader) table(n *Node, t tableRef, names []string, seen map[string]bool
 		n.Self = true
 		line, col := lineCol(n.SQL, t.offset)
 		n.Reads = append(n.Reads, Ref{name, line, col})
-		if n.Meta.Materialized != "incremental" && n.Meta.Materialized != "snapshot" {
-			l.errs.Add(n.at(t.offset, "reads itself", "Only materialized: incremental or snapshot may: they see their last published version."))
+		if m := n.Meta.Materialized; m != "incremental" && m != "snapshot" && m != "operator" {
+			l.errs.Add(n.at(t.offset, "reads itself", "Only materialized: incremental, snapshot or operator may: they see their last published version."))
 		}
 	default:
 		dep, ok := l.g.Nodes[name]

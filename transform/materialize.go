@@ -68,7 +68,7 @@ func (b *builder) model(ctx context.Context, n *Node, next string) error {
 // changed, or on a full refresh, it starts anew: old rows were made by other rules.
 func (b *builder) incremental(ctx context.Context, n *Node, next, q string) error {
 	old := b.prev.nodes[n.Name]
-	anew := old == nil || b.kind(n.Name) != "table" || b.p.FullRefresh || old.static != n.static || old.Materialized != "incremental"
+	anew := old == nil || b.kind(n.Name) != "table" || !n.stateful() && (b.p.FullRefresh || old.static != n.static || old.Materialized != "incremental")
 	if anew {
 		if n.Self {
 			if err := b.setAside(ctx, n); err != nil {
@@ -163,15 +163,13 @@ func (b *builder) snapshot(ctx context.Context, n *Node, next, q string) error {
 		return err
 	}
 	cols := b.bound.Columns[n.Name]
+	had := cols
+	if old != nil && len(old.Columns) > 0 {
+		had = old.Columns
+	}
 	at := b.g.Run.Now.UTC().Format("2006-01-02 15:04:05.000000")
-	err := b.create(ctx, "table", next, snapshotQuery(n, ident(n.Name), ident(in), cols[:len(cols)-2], at))
+	err := b.create(ctx, "table", next, snapshotQuery(n, ident(n.Name), ident(in), had, cols[:len(cols)-2], at))
 	return errors.Join(err, b.drop(ctx, in))
-}
-
-// external writes the rows as a Parquet file of this version and makes the relation a view of it. The file is never
-// changed; it is removed with the last build that refers to it.
-func (b *builder) external(ctx context.Context, n *Node, next, q string) error {
-	return b.create(ctx, "table", next, q)
 }
 
 // given writes the rows that another stage handed in.
@@ -201,6 +199,12 @@ func (b *builder) given(ctx context.Context, n *Node, next string) error {
 // operate hands the query's rows to the Go operator and takes the relation's rows from it.
 func (b *builder) operate(ctx context.Context, n *Node, next, q string) error {
 	in := n.Name + inSuffix
+	if n.Self && b.kind(n.Name) == "" {
+		if err := b.empty(ctx, n.Name, b.bound.Columns[n.Name]); err != nil {
+			return err
+		}
+		defer func() { _ = b.drop(context.WithoutCancel(ctx), n.Name) }() // a stand-in for "nothing yet"
+	}
 	if err := b.create(ctx, "table", in, q); err != nil {
 		return err
 	}

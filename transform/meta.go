@@ -28,6 +28,7 @@ type Meta struct {
 	Operator     string                 `yaml:"operator" doc:"for materialized: operator, the name of the Go operator"`
 	Options      config.Node            `yaml:"options" doc:"options of the operator"`
 	UpdatedAt    string                 `yaml:"updated_at" doc:"for snapshot: the column that says when a row changed; without it all columns are compared"`
+	Stateful     bool                   `yaml:"stateful" doc:"for incremental and operator: it keeps a memory that cannot be rebuilt, so it survives --full-refresh and changes of its text, and is kept as Parquet too (snapshots always are)"`
 	HardDeletes  string                 `yaml:"hard_deletes" enum:"ignore,invalidate" default:"ignore" doc:"for snapshot: what happens to rows that are no longer there"`
 
 	fromFile bool // stood in the SQL file itself
@@ -252,6 +253,9 @@ func (m *Meta) CheckConfig(n config.Node) error {
 	}
 	if m.Operator != "" && m.Materialized != "operator" {
 		errs.Add(n.Get("operator").KeyFault("Add materialized: operator.", "an operator needs materialized: operator, found %s", m.Materialized))
+	}
+	if m.Stateful && m.Materialized != "incremental" && m.Materialized != "operator" && m.Materialized != "snapshot" {
+		errs.Add(n.Get("stateful").KeyFault("Remove it, or set materialized: incremental.", "a %s has no memory", m.Materialized))
 	}
 	if m.UpdatedAt != "" && m.Materialized != "snapshot" {
 		errs.Add(n.Get("updated_at").KeyFault("Remove it, or set materialized: snapshot.", "updated_at belongs to snapshots"))

@@ -20,6 +20,7 @@ type state struct {
 	path      string
 	published time.Time
 	engine    string
+	dir       string // the warehouse's folder when it was published
 	nodes     map[string]*record
 	tests     map[string]*TestResult
 }
@@ -47,7 +48,7 @@ func (s *state) build() relation.Build {
 
 const recordsDDL = `
 create schema if not exists millrace;
-create or replace table millrace.build (id varchar, published_at timestamp, engine varchar, format varchar, run_id varchar, project varchar, target varchar);
+create or replace table millrace.build (id varchar, published_at timestamp, engine varchar, format varchar, run_id varchar, project varchar, target varchar, dir varchar);
 create or replace table millrace.nodes (name varchar, kind varchar, materialized varchar, description varchar, owner varchar, tags varchar[], unique_key varchar[],
     rows bigint, version varchar, static varchar, meta varchar, built_at timestamp, build_id varchar, stale boolean, stale_why varchar, frozen boolean);
 create or replace table millrace.columns (relation varchar, position bigint, name varchar, type varchar, description varchar, pii varchar, tags varchar[]);
@@ -64,7 +65,7 @@ func (s *state) write(ctx context.Context, db *duck.DB, p BuildParams) error {
 			return err
 		}
 	}
-	if err := db.Exec(ctx, "insert into millrace.build values (?, ?, ?, ?, ?, ?, ?)", s.id, s.published, s.engine, formatVersion, p.RunID, p.Graph.Run.Project, p.Graph.Run.Target); err != nil {
+	if err := db.Exec(ctx, "insert into millrace.build values (?, ?, ?, ?, ?, ?, ?, ?)", s.id, s.published, s.engine, formatVersion, p.RunID, p.Graph.Run.Project, p.Graph.Run.Target, s.dir); err != nil {
 		return err
 	}
 	var nodes, cols, tests []string
@@ -124,10 +125,11 @@ func list(l []string) string {
 // readState reads the records of an open build.
 func readState(ctx context.Context, db *duck.DB) (*state, error) {
 	s := newState()
-	err := db.Each(ctx, "select id, published_at, engine from millrace.build", func(row []any) error {
+	err := db.Each(ctx, "select id, published_at, engine, dir from millrace.build", func(row []any) error {
 		s.id, _ = row[0].(string)
 		s.published, _ = row[1].(time.Time)
 		s.engine, _ = row[2].(string)
+		s.dir, _ = row[3].(string)
 		return nil
 	})
 	if err != nil {

@@ -557,7 +557,8 @@ func (b *builder) swapBack(ctx context.Context, n *Node) error {
 // hold keeps a relation at its published version. Tables do that by themselves. A view would show new rows of what it
 // reads, so its published rows are taken over as a table until it can be renewed.
 func (b *builder) hold(ctx context.Context, n *Node) error {
-	if b.kind(n.Name) != "view" || !b.readsFresh(n) {
+	// An external relation is a view of a file that never changes.
+	if b.kind(n.Name) != "view" || n.Meta.Materialized == "external" || !b.readsFresh(n) {
 		return nil
 	}
 	b.mu.Lock()

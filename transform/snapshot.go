@@ -2,6 +2,7 @@ package transform
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"millrace/internal/duck"
@@ -24,13 +25,17 @@ func snapshotColumns() []relation.Column {
 // snapshotQuery is the next version of a snapshot: prev its history so far, cur the query's rows now. A row that is new
 // or has changed opens an interval at its updated_at (or at the run's logical time), and closes the one before it. Keys
 // that are gone keep their interval open unless hard_deletes is invalidate.
-func snapshotQuery(n *Node, prev, cur string, cols []relation.Column, at string) string {
+func snapshotQuery(n *Node, prev, cur string, had, cols []relation.Column, at string) string {
 	var names, key, differ []string
 	for _, c := range cols {
 		id := duck.Ident(c.Name)
 		names = append(names, id)
-		if !isKey(n, c.Name) {
+		switch {
+		case isKey(n, c.Name):
+		case slices.ContainsFunc(had, func(h relation.Column) bool { return strings.EqualFold(h.Name, c.Name) }):
 			differ = append(differ, fmt.Sprintf("p.%s is distinct from c.%s", id, id))
+		default: // a column that is new was NULL until now
+			differ = append(differ, fmt.Sprintf("c.%s is not null", id))
 		}
 	}
 	for _, k := range n.Meta.UniqueKey {

@@ -30,7 +30,13 @@ const (
 // that is newer, was never published. Ids grow, so newer is greater.
 type warehouse struct{ dir string }
 
-func newWarehouse(target string) warehouse { return warehouse{filepath.Join(target, warehouseDir)} }
+func newWarehouse(target string) warehouse {
+	dir := filepath.Join(target, warehouseDir)
+	if abs, err := filepath.Abs(dir); err == nil {
+		dir = abs // views of Parquet files need whole paths
+	}
+	return warehouse{dir}
+}
 
 func (w warehouse) link() string { return filepath.Join(w.dir, linkName) }
 
@@ -258,6 +264,7 @@ func Open(ctx context.Context, dir string, o duck.Options) (*duck.DB, relation.B
 		if err != nil {
 			return nil, relation.Build{}, err
 		}
+		o.Allow = w.externalFiles(s)
 		db, err := duck.Open(ctx, s.path, o)
 		if err == nil {
 			return db, s.build(), nil

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -195,6 +197,39 @@ func TestAppender(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, _ := json.Marshal(out.Rows[0]); string(got) != `[4,"37.0368","2026-01-02T03:04:05Z",3]` {
+		t.Errorf("%s", got)
+	}
+}
+
+// TestAppenderDecimals: the driver would take 5 for 0.0005; the appender means five.
+func TestAppenderDecimals(t *testing.T) {
+	ctx := context.Background()
+	db := open(t, "", Options{})
+	if err := db.Exec(ctx, "create table t (c decimal(18,4), d decimal(38,2), h hugeint)"); err != nil {
+		t.Fatal(err)
+	}
+	app, err := db.NewAppender(ctx, "main", "t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range [][]any{{5, int64(-7), 1}, {"1.25", 0.125, nil}, {-0.00005, "-3", int64(2)}, {Decimal{big.NewInt(15), 1}, big.NewInt(9), big.NewInt(3)}} {
+		if err := app.Append(row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, row := range [][]any{{"1.23456", 1, 1}, {"x", 1, 1}, {math.NaN(), 1, 1}, {1, 1}} {
+		if err := app.Append(row); err == nil {
+			t.Errorf("%v: not refused", row)
+		}
+	}
+	if err := app.Close(); err != nil {
+		t.Fatal(err)
+	}
+	out, err := db.Query(ctx, "select c, d, h from t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := json.Marshal(out.Rows); string(got) != `[[5.0000,-7.00,1],[1.2500,0.13,null],[-0.0001,-3.00,2],[1.5000,9.00,3]]` {
 		t.Errorf("%s", got)
 	}
 }

@@ -108,7 +108,7 @@ valued as (
     warn_above,
     fail_above,
     checked_rows,
-    broken || ' of ' || checked_rows || ' records' as detail
+    check_name || ': ' || broken || ' of ' || checked_rows || ' records of ' || object as detail
   from shares
   union all
   select
@@ -119,7 +119,7 @@ valued as (
     0.10,
     0.50,
     weeks_before,
-    'week of ' || week_start || ': ' || volume || coalesce(', expected ' || round(expected, 0)::bigint, ', too few weeks to expect anything')
+    stream || ' in the week of ' || week_start || ': ' || volume || coalesce(', expected ' || round(expected, 0)::bigint, ', too few weeks to expect anything')
   from latest_weeks
   union all
   select
@@ -130,7 +130,7 @@ valued as (
     3,
     7,
     activity.checked_rows,
-    coalesce('last on ' || activity.last_date, 'nothing yet')
+    activity.object || coalesce(': last on ' || activity.last_date, ': nothing yet')
   from activity
   cross join core.as_of
 )

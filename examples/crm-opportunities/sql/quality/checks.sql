@@ -82,10 +82,10 @@ valued as (
     warn_above,
     fail_above,
     checked_rows,
-    broken || ' of ' || checked_rows || ' rows' as detail
+    check_name || ': ' || broken || ' of ' || checked_rows || ' rows of ' || object as detail
   from measured
   union all
-  select 'days without a closed deal', 'core.opportunities', 'freshness', quiet_days, 7, 30, checked_rows, coalesce(quiet_days::varchar || ' days before the as-of date', 'nothing has closed')
+  select 'days without a closed deal', 'core.opportunities', 'freshness', quiet_days, 7, 30, checked_rows, coalesce('the last deal closed ' || quiet_days || ' days before the as-of date', 'no deal has closed')
   from activity
 )
 select

@@ -131,7 +131,7 @@ func (a *API) history(in args, thread string) (result, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := result{"messages": list, "has_more": next != "", "pin_count": 0}
+	out := result{"messages": list, "has_more": next != "", "pin_count": 0, "channel_actions_ts": nil, "channel_actions_count": 0}
 	if next != "" {
 		out["response_metadata"] = result{"next_cursor": next}
 	}

@@ -35,7 +35,7 @@ func Key(d *Document, edition string, ch Channel) string {
 	if edition != "" {
 		key += "/" + edition
 	}
-	key += "/" + ch.Name()
+	key += "/" + ch.Name() + ":" + ch.Target()
 	if _, ok := ch.(Repeatable); ok {
 		key += "/" + d.Digest()[:16]
 	}

@@ -61,11 +61,13 @@ type fileChannel struct {
 	render               func(*Document) ([]byte, error)
 }
 
-func (f *fileChannel) Name() string {
+func (f *fileChannel) Name() string { return f.kind }
+
+func (f *fileChannel) Target() string {
 	if f.out != "" {
-		return f.kind + " " + filepath.Join(f.out, filepath.Base(f.path))
+		return filepath.Join(f.out, filepath.Base(f.path))
 	}
-	return f.kind + " " + f.path
+	return f.path
 }
 
 func (f *fileChannel) target(d *Document) string {

@@ -228,7 +228,7 @@ func Title(name string) string {
 }
 
 var acronyms = map[string]bool{"CAC": true, "LTV": true, "MRR": true, "ARR": true, "NRR": true, "GRR": true, "ROAS": true,
-	"CTR": true, "CPC": true, "CPM": true, "CPL": true, "CPA": true, "ROI": true, "MQL": true, "SQL": true, "KPI": true, "ID": true, "NA": true}
+	"CTR": true, "CPC": true, "CPM": true, "CPL": true, "CPA": true, "ROI": true, "MQL": true, "SQL": true, "KPI": true, "ID": true, "NA": true, "CRM": true}
 
 // Period is a stretch of time in the project's zone, named by its first day.
 type Period struct {

@@ -54,7 +54,8 @@ type Label struct {
 	About       string `yaml:"about" doc:"what it means, in a sentence"`
 	LowerBetter *bool  `yaml:"lower_is_better" doc:"a fall is good news (default: as metrics.kpi_definition says)"`
 
-	cell Cell // where the label came from, if it came from the data
+	cell    Cell // where the label came from, if it came from the data
+	neutral bool // neither more nor less is good news
 }
 
 // Of is the label of a KPI.
@@ -87,6 +88,9 @@ func (l Labels) LowerBetter(kpi string) bool {
 	return e.LowerBetter != nil && *e.LowerBetter
 }
 
+// Neutral reports whether neither a rise nor a fall of the KPI is good news in itself.
+func (l Labels) Neutral(kpi string) bool { return l[kpi].neutral }
+
 // labels completes a definition's labels from metrics.kpi_definition, where each KPI is described once.
 func labels(ctx context.Context, rec *Recorder, own Labels) (Labels, error) {
 	out := Labels{}
@@ -114,8 +118,9 @@ func labels(ctx context.Context, rec *Recorder, own Labels) (Labels, error) {
 			}
 		}
 		if e.LowerBetter == nil {
-			down := res.Cell(i, "better").Text() == "down"
-			e.LowerBetter = &down
+			better := res.Cell(i, "better").Text()
+			down := better == "down"
+			e.LowerBetter, e.neutral = &down, better == "neutral"
 		}
 		out[kpi] = e
 	}
@@ -141,8 +146,10 @@ type ChannelParams struct {
 
 // Channel is one way out.
 type Channel interface {
-	// Name is the channel's kind with what tells it apart from others of that kind in a report: "excel out/x.xlsx".
+	// Name is the channel's kind: excel.
 	Name() string
+	// Target tells it apart from others of its kind in one report: the path as the definition writes it.
+	Target() string
 	// Deliver hands the document over. A nil error means delivered; the receipt says where and how much. After an error
 	// the receipt's status says whether it was Rejected (nothing arrived) or is Unknown. key is unique for ever.
 	Deliver(ctx context.Context, key string, d *Document) (receipt.Receipt, error)

@@ -240,7 +240,8 @@ type post struct {
 	status receipt.Status
 }
 
-func (p *post) Name() string { return "post" }
+func (p *post) Name() string   { return "post" }
+func (p *post) Target() string { return "#sales" }
 func (p *post) Deliver(context.Context, string, *Document) (receipt.Receipt, error) {
 	p.sent++
 	return receipt.Receipt{Status: p.status, Ref: "there"}, p.err
@@ -263,7 +264,7 @@ func TestDeliverOnce(t *testing.T) {
 		return v.Deliver(ctx, doc, "slot", []Channel{ch})[0]
 	}
 	m, ch := &memory{entries: map[string]receipt.Receipt{}}, &post{}
-	if o := deliver(m, ch, false); o.Err != nil || o.Receipt.Status != receipt.Delivered || o.Receipt.Key != "weekly/2026-01/slot/post" {
+	if o := deliver(m, ch, false); o.Err != nil || o.Receipt.Status != receipt.Delivered || o.Receipt.Key != "weekly/2026-01/slot/post:#sales" {
 		t.Errorf("first: %+v", o)
 	}
 	if o := deliver(m, ch, false); o.Err != nil || !o.Skipped || ch.sent != 1 {
@@ -332,7 +333,7 @@ func TestFileChannel(t *testing.T) {
 	if o := deliver(); o.Skipped {
 		t.Errorf("a corrected report did not replace the file: %+v", o)
 	}
-	if ch, err = open(FileOptions{}, t.TempDir()); err != nil || !strings.Contains(ch.Name(), "{report}-{period}.txt") {
+	if ch, err = open(FileOptions{}, t.TempDir()); err != nil || !strings.Contains(ch.Target(), "{report}-{period}.txt") {
 		t.Errorf("%v %v", ch, err)
 	}
 	for _, bad := range []FileOptions{{Path: "out/x.pdf"}, {Path: "out/{week}.txt"}} {

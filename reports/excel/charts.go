@@ -7,7 +7,8 @@ import (
 	"github.com/xuri/excelize/v2"
 )
 
-// chartSheet draws every chart of the report natively, over cells on a sheet of their own that people can edit.
+// chartSheet makes the sheet for the charts of the report, near the front; they are drawn once the cells that they are
+// drawn over have a sheet too, near the end.
 func (b *book) chartSheet() error {
 	for _, block := range b.doc.Blocks {
 		if c, ok := block.(*reports.Chart); ok && len(c.X) > 0 && len(c.Series) > 0 {
@@ -21,6 +22,12 @@ func (b *book) chartSheet() error {
 	if err != nil {
 		return err
 	}
+	b.later = append(b.later, func() error { return b.drawCharts(s) })
+	return nil
+}
+
+// drawCharts draws every chart natively, over cells on a sheet of their own that people can edit.
+func (b *book) drawCharts(s string) error {
 	data, err := b.sheet("Chart data")
 	if err != nil {
 		return err
@@ -30,6 +37,9 @@ func (b *book) chartSheet() error {
 		return err
 	}
 	if err := b.heading(s, "A1", b.doc.Title+", "+b.doc.Period.Label(), 16); err != nil {
+		return err
+	}
+	if err := b.f.SetRowHeight(s, 1, 26); err != nil {
 		return err
 	}
 	if err := b.widths(data, 26, 18, 18, 18, 18, 18, 18, 18); err != nil {
@@ -54,7 +64,7 @@ func (b *book) chartSheet() error {
 			return err
 		}
 		if i%2 == 1 || i == len(b.charts)-1 {
-			row += max(tall, b.tallBefore(i))/20 + 2
+			row += max(tall, b.tallBefore(i))/17 + 2 // rows are 17 to 20 pixels high, by program
 		}
 	}
 	return nil

@@ -54,6 +54,7 @@ type book struct {
 	first  bool
 	kpiAt  map[string]string // KPI name → cell of its value
 	charts []*reports.Chart
+	later  []func() error // what comes after all other sheets but the sources
 }
 
 func (b *book) build() error {
@@ -73,6 +74,9 @@ func (b *book) build() error {
 	if err := b.kpis(); err != nil {
 		return err
 	}
+	if err := b.chartSheet(); err != nil {
+		return err
+	}
 	for _, block := range d.Blocks {
 		var err error
 		switch x := block.(type) {
@@ -85,8 +89,10 @@ func (b *book) build() error {
 			return err
 		}
 	}
-	if err := b.chartSheet(); err != nil {
-		return err
+	for _, do := range b.later {
+		if err := do(); err != nil {
+			return err
+		}
 	}
 	if err := b.sources(); err != nil {
 		return err

@@ -98,7 +98,7 @@ func (b *book) told(sheet string, row int, role string, tone reports.Tone, text,
 	// Excel does not grow rows of files that it did not write, so the height is worked out from the length.
 	lines := 0.0
 	for _, l := range strings.Split(text, "\n") {
-		lines += math.Max(1, math.Ceil(float64(utf8.RuneCountInString(l))/108))
+		lines += math.Max(1, math.Ceil(float64(utf8.RuneCountInString(l))/116))
 	}
 	if err := b.f.SetRowHeight(sheet, row, math.Min(lines*15+4, 400)); err != nil {
 		return err
@@ -184,7 +184,7 @@ func (b *book) kpiTable(s string, k *reports.KPIs, row int) (int, error) {
 		if err := b.put(s, at(n, row), item.N, false); err != nil {
 			return 0, err
 		}
-		if err := b.faint(s, at(src, row), item.Value.Cell.Ref().Source); err != nil {
+		if err := b.aside(s, at(src, row), item.Value.Cell.Ref().Source); err != nil {
 			return 0, err
 		}
 		if item.Value.Cell.IsNull() {
@@ -197,9 +197,7 @@ func (b *book) kpiTable(s string, k *reports.KPIs, row int) (int, error) {
 		return 0, err
 	}
 	if change {
-		if err := b.sparklines(s, k, top); err != nil {
-			return 0, err
-		}
+		b.later = append(b.later, func() error { return b.sparklines(s, k, top) }) // their sheet of histories comes near the end
 		if err := b.verdicts(s, at(8, top+1)+":"+at(8, row)); err != nil {
 			return 0, err
 		}
@@ -280,7 +278,7 @@ func (b *book) sparklines(s string, k *reports.KPIs, top int) error {
 	if len(where) == 0 {
 		return nil
 	}
-	return b.f.AddSparkline(s, &excelize.SparklineOptions{Location: where, Range: ranges, Last: true, Weight: 1.5, SeriesColor: "#" + accent, LastColor: "#" + accent, EmptyCells: "gap"})
+	return b.f.AddSparkline(s, &excelize.SparklineOptions{Location: where, Range: ranges, Markers: true, Last: true, SeriesColor: "#" + accent, MarkersColor: "#" + accent, LastColor: "#" + accent, EmptyCells: "gap"})
 }
 
 func (b *book) historySheet(k *reports.KPIs, longest int) (string, error) {
@@ -295,7 +293,7 @@ func (b *book) historySheet(k *reports.KPIs, longest int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := b.f.SetColWidth(s, "B", last, 15); err != nil {
+	if err := b.f.SetColWidth(s, "B", last, 18); err != nil {
 		return "", err
 	}
 	if err := b.f.SetCellStr(s, "A1", "KPI"); err != nil {

@@ -28,7 +28,7 @@ func Kind() reports.ChannelKind {
 // Render gives the page.
 func Render(d *reports.Document) ([]byte, error) {
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"text": text, "quantity": quantity, "kind": kindOf, "draw": draw, "spark": spark, "tone": toneClass, "arrow": arrow,
+		"text": text, "quantity": quantity, "value": value, "kind": kindOf, "draw": draw, "spark": spark, "tone": toneClass, "arrow": arrow,
 		"cell": gridCell, "inc": func(i int) int { return i + 1 }, "lower": strings.ToLower, "shown": shownRows, "more": moreRows,
 		"calc": calcValue, "kpis": func(k *reports.KPIs) bool { return hasChange(k) }, "slug": slug, "day": func(t time.Time) string { return t.Format("2 January 2006") },
 		"stamp": func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }, "chartTable": chartTable,
@@ -76,6 +76,10 @@ func text(t reports.Text) template.HTML {
 			b.WriteString(`<span class="name-of" title="` + template.HTMLEscapeString(c.Ref().String()) + `">` + template.HTMLEscapeString(p.String()) + `</span>`)
 			continue
 		}
+		if p.IsName() { // a text that happens to hold a digit
+			fmt.Fprintf(&b, `<a class="n t" href="#%s" title="%s">%s</a>`, template.HTMLEscapeString(c.Ref().Source), template.HTMLEscapeString(c.Ref().String()), template.HTMLEscapeString(p.String()))
+			continue
+		}
 		b.WriteString(linked(c.Ref(), template.HTMLEscapeString(p.String())))
 	}
 	return template.HTML(b.String()) //nolint:gosec // every piece is escaped above
@@ -91,6 +95,16 @@ func quantity(q reports.Quantity) template.HTML {
 		return template.HTML(`<span class="na">` + template.HTMLEscapeString(q.String()) + `</span>`) //nolint:gosec // escaped
 	}
 	return template.HTML(`<span class="q" title="` + template.HTMLEscapeString(q.Cell.Ref().String()) + `">` + template.HTMLEscapeString(q.String()) + `</span>`) //nolint:gosec // escaped
+}
+
+// value writes the large figure of a card, its unit smaller, so that it fits.
+func value(q reports.Quantity) template.HTML {
+	shown, bare := q.String(), q.Format.Plain().Show(q.Cell.Value)
+	if q.Cell.IsNull() || !strings.HasPrefix(shown, bare+" ") {
+		return quantity(q)
+	}
+	return template.HTML(fmt.Sprintf(`<span class="q" title="%s">%s</span> <span class="unit">%s</span>`, template.HTMLEscapeString(q.Cell.Ref().String()), //nolint:gosec // escaped
+		template.HTMLEscapeString(bare), template.HTMLEscapeString(strings.TrimPrefix(shown, bare+" "))))
 }
 
 func toneClass(t reports.Tone) string {

@@ -45,7 +45,7 @@ func actionsKind() reports.SectionKind {
 	}
 }
 
-// recommendation is one action: the sentence, its short effect and the arithmetic.
+// recommendation is one action: the sentence, its effect in a short sentence, and the arithmetic in a long one.
 type recommendation struct {
 	do, short, effect reports.Text
 }
@@ -182,7 +182,7 @@ func fromRatio(ctx context.Context, in *reports.Input, a *reports.Action) (recom
 	w.Say("Expected effect: ").Num(c("distance"), ratio.Delta().Magnitude()).Say(" × ").Num(c("cases"), count).Say(" "+of+" = ").
 		Num(c("extra"), count).Say(" " + unit)
 	s := new(reports.Writer)
-	s.Num(c("extra"), count).Say(" " + unit)
+	s.Say("Expected: ").Num(c("extra"), count).Say(" " + unit)
 	if !c("effect").IsNull() {
 		w.Say(", × ").Num(c("worth"), money).Say(" each = ").Num(c("effect"), money)
 		s.Say(", about ").Num(c("effect"), money)
@@ -195,6 +195,6 @@ func fromRatio(ctx context.Context, in *reports.Input, a *reports.Action) (recom
 	if rec.effect, err = w.Done(); err != nil {
 		return rec, false, err
 	}
-	rec.short, err = s.Done()
+	rec.short, err = s.Say(".").Done()
 	return rec, true, err
 }

@@ -70,6 +70,9 @@ func verb(delta, pct reports.Cell) string {
 // tone judges a change.
 func tone(in *reports.Input, kpi string, delta reports.Cell) reports.Tone {
 	s := delta.Sign()
+	if in.Labels.Neutral(kpi) {
+		return reports.Neutral
+	}
 	if in.Labels.LowerBetter(kpi) {
 		s = -s
 	}

@@ -38,7 +38,7 @@ func buildContribution(ctx context.Context, in *reports.Input, o *contributionOp
 			return nil, err
 		}
 		label := in.Labels.Of(o.KPI)
-		g := &reports.Grid{Title: fmt.Sprintf("Why %s changed, by %s", label, reports.Humanize(dim)), Limit: o.Top, Source: res.Source.ID,
+		g := &reports.Grid{Title: fmt.Sprintf("%s change, by %s", label, reports.Humanize(dim)), Limit: o.Top, Source: res.Source.ID,
 			Empty: fmt.Sprintf("%s cannot be split by %s for this period: the members do not add up to the total, or there is no period before.", label, reports.Humanize(dim))}
 		if in.Title != "" {
 			g.Title = in.Title + ", by " + reports.Humanize(dim)

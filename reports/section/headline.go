@@ -86,7 +86,7 @@ func buildHeadline(ctx context.Context, in *reports.Input, o *headlineOptions) (
 		w := new(reports.Writer)
 		w.Text(r.do)
 		if !r.short.IsZero() {
-			w.Say(" Expected: ").Text(r.short).Say(".")
+			w.Say(" ").Text(r.short)
 		}
 		t, err := w.Done()
 		if err != nil {

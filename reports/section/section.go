@@ -17,7 +17,7 @@ import (
 // Kinds lists the built-in sections.
 func Kinds() []reports.SectionKind {
 	return []reports.SectionKind{
-		headlineKind(), kpisKind(), chartKind(), tableKind(), narrativeKind(), contributionKind(), anomaliesKind(),
+		headlineKind(), kpisKind(), breakdownKind(), chartKind(), tableKind(), narrativeKind(), contributionKind(), anomaliesKind(),
 		forecastKind(), actionsKind(), textKind(), qualityKind(), formulasKind(),
 	}
 }

@@ -29,27 +29,35 @@ func (o *FileOptions) ShortSchema() map[string]any { return map[string]any{"type
 // FileKind is a channel that renders a document into one file. The file appears whole or not at all; the same document
 // renders to the same bytes (P4).
 func FileKind(name, summary, ending string, render func(*Document) ([]byte, error)) ChannelKind {
+	options := func(v any) (FileOptions, error) {
+		o, ok := v.(*FileOptions)
+		if !ok {
+			return FileOptions{}, fmt.Errorf("options of channel %s are %T", name, v)
+		}
+		out := *o
+		if out.Path == "" {
+			out.Path = "out/{report}-{period}" + ending
+		}
+		if filepath.Ext(out.Path) != ending {
+			return out, &fault.Error{Key: "path", Value: o.Path, Msg: name + " writes files that end in " + ending, Hint: "Let the path end in " + ending + "."}
+		}
+		for _, h := range hole.FindAllString(out.Path, -1) {
+			if h != "{report}" && h != "{period}" && h != "{date}" {
+				return out, &fault.Error{Key: "path", Value: h, Msg: "unknown placeholder", Hint: "Use {report}, {period} or {date}."}
+			}
+		}
+		return out, nil
+	}
 	return ChannelKind{
 		Name: name, Summary: summary,
 		Options: func() any { return &FileOptions{} },
+		Check:   func(v any) error { _, err := options(v); return err },
 		Open: func(p ChannelParams) (Channel, error) {
-			o, ok := p.Options.(*FileOptions)
-			if !ok {
-				return nil, fmt.Errorf("options of channel %s are %T", name, p.Options)
+			o, err := options(p.Options)
+			if err != nil {
+				return nil, err
 			}
-			f := &fileChannel{kind: name, dir: p.Dir, out: p.Out, path: o.Path, render: render}
-			if f.path == "" {
-				f.path = "out/{report}-{period}" + ending
-			}
-			if filepath.Ext(f.path) != ending {
-				return nil, &fault.Error{Key: "path", Value: o.Path, Msg: name + " writes files that end in " + ending, Hint: "Let the path end in " + ending + "."}
-			}
-			for _, hole := range hole.FindAllString(f.path, -1) {
-				if hole != "{report}" && hole != "{period}" && hole != "{date}" {
-					return nil, &fault.Error{Key: "path", Value: hole, Msg: "unknown placeholder", Hint: "Use {report}, {period} or {date}."}
-				}
-			}
-			return f, nil
+			return &fileChannel{kind: name, dir: p.Dir, out: p.Out, path: o.Path, render: render}, nil
 		},
 	}
 }

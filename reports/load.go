@@ -174,6 +174,11 @@ func (c Catalog) channel(n config.Node) (ChannelSpec, error) {
 			if err := body.Decode(opts); err != nil {
 				return ChannelSpec{}, err
 			}
+			if k.Check != nil {
+				if err := k.Check(opts); err != nil {
+					return ChannelSpec{}, placed(body, err)
+				}
+			}
 			return ChannelSpec{Kind: k, Options: opts, Line: n.Pos().Line}, nil
 		}
 	}

@@ -132,6 +132,8 @@ type ChannelKind struct {
 	Name    string
 	Summary string
 	Options func() any
+	// Check looks at filled options when a definition is read; nil accepts all.
+	Check func(opts any) error
 	// Open makes a channel ready to deliver; it must not deliver anything.
 	Open func(p ChannelParams) (Channel, error)
 }

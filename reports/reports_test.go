@@ -396,7 +396,7 @@ func TestParseErrors(t *testing.T) {
 				From string `yaml:"from" required:"true"`
 			}{}
 		}}},
-		Channels: []ChannelKind{{Name: "html", Options: func() any { return &FileOptions{} }}},
+		Channels: []ChannelKind{{Name: "html", Options: func() any { return &FileOptions{} }}, FileKind("plain", "", ".txt", nil)},
 	}
 	for src, want := range map[string]string{
 		"version: 1\nreport: a\nsections: [tabel]\nchannels: [html]\n":                                                      `reports/a.yml:3:12: sections[0]: there is no section "tabel". Did you mean "table"?`,
@@ -409,6 +409,7 @@ func TestParseErrors(t *testing.T) {
 		"version: 1\nreport: a\nactions:\n  - {kpi: x, do: win 5 more}\nsections: [{table: {from: x}}]\nchannels: [html]\n": "must be a cell",
 		"version: 1\nreport: a\nactions:\n  - {do: try}\nsections: [{table: {from: x}}]\nchannels: [html]\n":                "either kpi or sql",
 		"version: 1\nreport: a\nsections: [{table: {from: x}}]\n":                                                           "channels",
+		"version: 1\nreport: a\nsections: [{table: {from: x}}]\nchannels: [{plain: out/x.doc}]\n":                           "reports/a.yml:4:20: channels[0].plain.path: plain writes files that end in .txt",
 	} {
 		_, err := cat.Parse("reports/a.yml", []byte(src), config.ParseOptions{})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "reports/a.yml:") {

@@ -3,6 +3,7 @@ package extract
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -459,6 +460,14 @@ func (r *streamRun) stop(ctx context.Context, cause error) error {
 	return cause
 }
 
+// same compares checkpoints by content: a manifest may have been written with other white space.
 func same(a, b landing.Checkpoint) bool {
-	return a.Version == b.Version && bytes.Equal(a.State, b.State)
+	if a.Version != b.Version {
+		return false
+	}
+	var x, y bytes.Buffer
+	if json.Compact(&x, a.State) != nil || json.Compact(&y, b.State) != nil {
+		return bytes.Equal(a.State, b.State)
+	}
+	return bytes.Equal(x.Bytes(), y.Bytes())
 }

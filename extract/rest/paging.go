@@ -281,7 +281,7 @@ func (rd *reader) streamed(r *resource, call callOf, sc *scope, emit emitFunc) e
 	}
 	resp, err := rd.s.client.Open(rd.ctx, req)
 	if err != nil {
-		return rd.s.explain(r, err)
+		return rd.s.explain(r, err, first.hinted)
 	}
 	if resp.Stream == nil {
 		return emit(&page{end: true}) // a rule accepted an answer that is not 2xx
@@ -309,7 +309,7 @@ func (rd *reader) streamed(r *resource, call callOf, sc *scope, emit emitFunc) e
 		a := &answer{root: root}
 		for _, act := range r.actions {
 			if v, hit := act.apply(&httpx.Response{Status: resp.Status, Header: resp.Header, Body: raw}, a); hit && !v.Accept {
-				return rd.s.explain(r, &httpx.Error{Class: v.Class, Method: req.Method, URL: resp.URL, Status: resp.Status, RequestID: resp.RequestID, Message: v.Message, Hint: v.Hint})
+				return rd.s.explain(r, &httpx.Error{Class: v.Class, Method: req.Method, URL: resp.URL, Status: resp.Status, RequestID: resp.RequestID, Message: v.Message, Hint: v.Hint}, v.Hint != "")
 			}
 		}
 		items, err := selectItems(r, root, call.sel)

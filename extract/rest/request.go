@@ -19,7 +19,8 @@ import (
 type answer struct {
 	root    *fastjson.Value // valid until the parser is used again
 	ignored bool            // a rule said that there is nothing here
-	link    string          // Link header's next, resolved
+	link    string          // Link header's next
+	hinted  bool            // a rule said what to do
 }
 
 // call makes one call of a resource and reads the answer as JSON, judged by the resource's rules.
@@ -32,7 +33,7 @@ func (s *source) call(ctx context.Context, r *resource, ep EndpointDef, sc *scop
 	req.Judge = s.judge(r, parser, a)
 	resp, err := s.client.Do(ctx, req)
 	if err != nil {
-		return nil, s.explain(r, err)
+		return nil, s.explain(r, err, a.hinted)
 	}
 	if p != nil && p.Type == "header_link" && !a.ignored {
 		a.link = linkHeader(resp.Header.Values("Link"))
@@ -139,6 +140,7 @@ func (s *source) judge(r *resource, parser *fastjson.Parser, a *answer) func(*ht
 		if r != nil {
 			for _, act := range r.actions {
 				if v, hit := act.apply(resp, a); hit {
+					a.hinted = v.Hint != ""
 					return v
 				}
 			}
@@ -217,9 +219,9 @@ func (act *action) matches(resp *httpx.Response, a *answer) bool {
 
 // explain adds to a failed call what this connector knows: which configuration keys hold the credentials, which
 // permission the stream needs.
-func (s *source) explain(r *resource, err error) error {
+func (s *source) explain(r *resource, err error, hinted bool) error {
 	var e *httpx.Error
-	if !errors.As(err, &e) || e.Class != httpx.Auth {
+	if !errors.As(err, &e) || e.Class != httpx.Auth || hinted {
 		return err
 	}
 	switch {

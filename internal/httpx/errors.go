@@ -72,7 +72,7 @@ func (e *Error) Error() string {
 		b.WriteString(" (" + strings.Join(extra, ", ") + ")")
 	}
 	if e.Hint != "" {
-		b.WriteString(". " + e.Hint)
+		return strings.TrimRight(b.String(), ". ") + ". " + e.Hint
 	}
 	return b.String()
 }
@@ -130,7 +130,7 @@ func vendorMessage(body []byte) string {
 }
 
 func findMessage(v any, depth int) string {
-	if depth > 4 {
+	if depth > 6 {
 		return ""
 	}
 	switch x := v.(type) {

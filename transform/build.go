@@ -140,6 +140,9 @@ func Build(ctx context.Context, p BuildParams) (*BuildResult, error) {
 	}
 	b.plan()
 	if b.idle() {
+		if err := b.wh.retain(b.p.KeepBuilds); err != nil { // a build that was stopped just after its commit did not
+			return nil, err
+		}
 		b.result(res)
 		res.Took = p.Clock().Sub(res.Started)
 		return res, b.artifacts(res)

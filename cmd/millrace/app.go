@@ -196,6 +196,15 @@ func (a *app) now() (time.Time, error) {
 	return time.Time{}, &fault.Error{Key: "--now", Value: a.flags.now, Msg: "not a time", Hint: "Write it as 2026-11-21 or 2026-11-21T08:00:00Z."}
 }
 
+// logical is now for those who cannot fail: a --now that is not a time was refused before they are asked.
+func (a *app) logical() time.Time {
+	t, err := a.now()
+	if err != nil {
+		return a.clock().UTC()
+	}
+	return t
+}
+
 // project loads the project once.
 func (a *app) project() (*project.Project, error) {
 	if a.proj != nil {

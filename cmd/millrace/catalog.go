@@ -1,8 +1,14 @@
 package main
 
 import (
+	"slices"
+	"time"
+
 	"millrace/extract"
+	builtin "millrace/extract/connectors"
 	"millrace/extract/file"
+	"millrace/extract/rest"
+	"millrace/internal/project"
 	"millrace/reports"
 	"millrace/reports/excel"
 	"millrace/reports/html"
@@ -11,12 +17,33 @@ import (
 	"millrace/transform"
 )
 
-// connectors is the list of what can be read. A new one is one folder (or one YAML file) and one line here.
-func connectors() []extract.Connector {
-	return []extract.Connector{
+// connectors is the list of what can be read. A new one is one YAML file in extract/connectors, or one folder and one line here.
+// now is the logical time at which reads end; nil where nothing is read.
+func connectors(now func() time.Time) []extract.Connector {
+	list := []extract.Connector{
 		file.Connector(),
 	}
+	declared, err := rest.Catalog(builtin.Files, restDeps(now))
+	if err != nil {
+		panic(err) // embedded files that cannot be read: the binary is broken
+	}
+	return append(list, declared...)
 }
+
+// projectConnectors are the connectors above and the project's own files; one with a built-in name takes its place.
+func projectConnectors(p *project.Project, now func() time.Time) ([]extract.Connector, error) {
+	list := connectors(now)
+	own, err := rest.Project(p.Dir, p.Env)
+	for _, api := range own {
+		c := api.Connector(restDeps(now))
+		list = slices.DeleteFunc(list, func(x extract.Connector) bool { return x.Name == c.Name })
+		list = append(list, c)
+	}
+	return list, err
+}
+
+// restDeps: where incremental reads end is the run's logical time; waiting and budgets follow the clock.
+func restDeps(now func() time.Time) rest.Deps { return rest.Deps{Now: now} }
 
 // operators are the SQL nodes that need Go.
 func operators() map[string]transform.Operator {

@@ -18,13 +18,13 @@ func (a *app) graph(ctx context.Context, p *project.Project, now time.Time) (*tr
 	if err != nil {
 		return nil, err
 	}
-	raw, err := rawStreams(p, list)
+	raw, err := a.rawStreams(p, list)
 	if err != nil {
 		return nil, err
 	}
 	return transform.Load(ctx, transform.LoadParams{
 		FS: os.DirFS(p.Dir), Raw: raw, Operators: operators(), Log: a.log,
-		Run: transform.Run{Project: p.File.Name, Target: p.Target, TimeZone: p.Location(), Currency: string(p.File.Currency), Now: now},
+		Run: sqlRun(p, now),
 	})
 }
 

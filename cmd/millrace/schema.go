@@ -32,7 +32,7 @@ func schemaKinds() []schemaKind {
 		{"unit-test", "sql/**/*.test.yml", "unit tests of SQL models on given rows", transform.UnitSchema},
 		{"report", "reports/*.yml", "a report", func() map[string]any { return reportCatalog().Schema() }},
 	}
-	for _, c := range connectors() {
+	for _, c := range connectors(nil) {
 		kinds = append(kinds, schemaKind{"source-" + c.Name, "extract/*.yml", "a source with the connector " + c.Name, func() map[string]any {
 			var options, stream any
 			if c.Options != nil {
@@ -52,7 +52,7 @@ func schemaKinds() []schemaKind {
 func sourceSchema() map[string]any {
 	defs := map[string]any{}
 	var names, cases []any
-	for _, c := range connectors() {
+	for _, c := range connectors(nil) {
 		var options, stream any
 		if c.Options != nil {
 			options = c.Options()

@@ -24,12 +24,14 @@ type source struct {
 func (a *app) sources(p *project.Project) ([]source, error) {
 	known := map[string]extract.Connector{}
 	var names []string
-	for _, c := range connectors() {
+	var errs fault.List
+	list, err := projectConnectors(p, a.logical)
+	errs.Add(err)
+	for _, c := range list {
 		known[c.Name] = c
 		names = append(names, c.Name)
 	}
 	var out []source
-	var errs fault.List
 	for _, f := range p.Sources {
 		c, ok := known[f.Connector]
 		if !ok {
@@ -97,14 +99,31 @@ func (a *app) openSources(ctx context.Context, p *project.Project, list []source
 	}
 }
 
-// rawStreams are the streams that SQL can read: everything that has landed, and everything that is configured, typed and
-// empty until it lands.
-func rawStreams(p *project.Project, list []source) ([]transform.RawStream, error) {
+// rawStreams are the streams that SQL can read: everything that has landed, everything that is configured, and everything
+// that the catalog knows, typed and empty until it lands. So SQL over a tool that a company does not use still builds.
+func (a *app) rawStreams(p *project.Project, list []source) ([]transform.RawStream, error) {
 	landed, err := landing.List(p.RawDir())
 	if err != nil {
 		return nil, err
 	}
 	byName := map[string]transform.RawStream{}
+	catalog, err := projectConnectors(p, a.logical)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range catalog {
+		if c.Streams == nil {
+			continue
+		}
+		specs, err := c.Streams()
+		if err != nil {
+			return nil, err
+		}
+		for _, spec := range specs {
+			byName[c.Name+"."+spec.Name] = transform.RawStream{Schema: "raw_" + c.Name, Name: spec.Name, Source: c.Name,
+				Columns: spec.Schema.Columns, Disposition: spec.Disposition, PrimaryKey: spec.Schema.PrimaryKey}
+		}
+	}
 	for name, loads := range landed {
 		if len(loads) == 0 {
 			continue

@@ -93,7 +93,7 @@ func (a *app) inspect(ctx context.Context) (*inspection, error) {
 		for _, e := range errs {
 			badSources = badSources || strings.HasPrefix(problemOf(e).File, "extract/")
 		}
-		errs.Add(in.sql(ctx, now, badSources))
+		errs.Add(in.sql(ctx, a, now, badSources))
 		in.reports, err = reportCatalog().Load(os.DirFS(in.project.Dir), "reports", config.ParseOptions{Env: in.project.Env})
 		errs.Add(err)
 	}
@@ -113,8 +113,8 @@ func (a *app) inspect(ctx context.Context) (*inspection, error) {
 }
 
 // sql loads and binds the SQL. When sources could not be read, their streams are unknown, and what only says so is left out.
-func (in *inspection) sql(ctx context.Context, now time.Time, badSources bool) error {
-	raw, err := rawStreams(in.project, in.sources)
+func (in *inspection) sql(ctx context.Context, a *app, now time.Time, badSources bool) error {
+	raw, err := a.rawStreams(in.project, in.sources)
 	if err != nil {
 		return err
 	}

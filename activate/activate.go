@@ -49,6 +49,7 @@ type Capabilities struct {
 	MaxBatch  int       // rows of one call
 	MaxBytes  int       // of one call's values; 0: no limit known
 	PerRow    bool      // it answers about each row; false: it takes a batch and counts later
+	TellsNew  bool      // its answer says which records it made
 	Repeat    bool      // sending a row twice has the effect of sending it once
 	Undo      UndoClass // how far what it did can be taken back
 	PerSecond float64   // calls it allows, for the estimate in a plan; 0: not known

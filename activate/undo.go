@@ -46,6 +46,9 @@ func (e *Engine) undoCandidates(ctx context.Context, s *Sync, planID string) ([]
 				continue // nothing was written: the destination held the values already
 			}
 			c.expect = map[string]jsonValue{}
+			if !im.Existed && !x.CreatedIt {
+				continue // somebody else made it between our look and our write: it is not ours to take away
+			}
 			if !im.Existed {
 				c.op = Archive
 				for f, v := range x.Payload.Set {

@@ -1,0 +1,386 @@
+// Package desttest defines what a destination is. Run is the conformance suite that each one passes against its simulated
+// outside system; Fake is a world in memory with the ugly answers that outside systems give, for tests of the engine.
+package desttest
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"millrace/activate"
+	"millrace/internal/httpx"
+)
+
+// Disturbance is a way in which the simulated system misbehaves, as the suite asks for it.
+type Disturbance string
+
+// The disturbances, each for the next write call only unless Always is asked for.
+const (
+	Rate      Disturbance = "rate"      // refused by a limit
+	Down      Disturbance = "down"      // the connection ends before anything was done
+	LostReply Disturbance = "lost"      // the connection ends after everything was done
+	Truncated Disturbance = "truncated" // everything was done; the body ends in the middle
+	Empty     Disturbance = "empty"     // a success without results, nothing done
+	ErrorBody Disturbance = "error"     // a success with an error inside, nothing done
+	Expired   Disturbance = "expired"   // the credentials have ended
+)
+
+// Harness is one destination with its simulated system.
+type Harness struct {
+	// Open makes the destination over a fresh system. Retries must be switched off or quick; the clock may be faked.
+	Open func(t *testing.T) (activate.Destination, System)
+	// Target is a target that fits. Its Ops are tried in their order.
+	Target activate.Target
+	// Row is the i-th valid row.
+	Row func(i int) (key string, values map[string]json.RawMessage)
+	// Bad is a row that the destination refuses although its target fits; nil when there is no such thing.
+	Bad func() (key string, values map[string]json.RawMessage)
+	// Misfits are targets that Check must refuse.
+	Misfits []activate.Target
+	// Secrets must not occur in any error.
+	Secrets []string
+}
+
+// System is the simulated outside system of one test.
+type System interface {
+	// Disturb makes the next write call go wrong; always makes every one.
+	Disturb(d Disturbance, always bool)
+	// Calm ends all disturbances.
+	Calm()
+	// Digest changes when what the system holds changes.
+	Digest() string
+}
+
+// Run runs the suite.
+func Run(t *testing.T, h Harness) {
+	caps := func(t *testing.T, d activate.Destination) activate.Capabilities {
+		t.Helper()
+		c, err := d.Capabilities(h.Target.Object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	open := func(t *testing.T) (activate.Destination, System) {
+		t.Helper()
+		d, sys := h.Open(t)
+		if err := d.Check(t.Context(), h.Target); err != nil {
+			t.Fatalf("Check refuses a target that fits: %v", err)
+		}
+		return d, sys
+	}
+	batch := func(n int) activate.Batch {
+		b := activate.Batch{Target: h.Target, Op: h.Target.Ops[len(h.Target.Ops)-1]}
+		for i := range n {
+			key, values := h.Row(i)
+			b.Rows = append(b.Rows, activate.Row{ID: fmt.Sprint("row-", i), IdemKey: fmt.Sprint("idem-", i), Key: key, Values: values})
+		}
+		return b
+	}
+	clean := func(t *testing.T, err error) {
+		t.Helper()
+		for _, s := range h.Secrets {
+			if err != nil && strings.Contains(err.Error(), s) {
+				t.Errorf("an error holds a secret: %v", err)
+			}
+		}
+	}
+
+	t.Run("declares itself", func(t *testing.T) {
+		d, _ := h.Open(t)
+		c := caps(t, d)
+		if c.Account == "" || c.MaxBatch < 1 || len(c.Ops) == 0 {
+			t.Errorf("%+v", c)
+		}
+		_, reads := d.(activate.Reader)
+		_, polls := d.(activate.Poller)
+		if c.Undo == activate.UndoExact && !reads {
+			t.Error("exact undo needs a Reader")
+		}
+		if !c.PerRow && !polls {
+			t.Error("a destination that does not answer about rows needs a Poller")
+		}
+		if c.Undo == activate.UndoInverse && !(slices.Contains(c.Ops, activate.Add) && slices.Contains(c.Ops, activate.Remove)) {
+			t.Error("inverse undo needs both operations")
+		}
+		for _, op := range h.Target.Ops {
+			if !slices.Contains(c.Ops, op) {
+				t.Errorf("the target uses %s, which is not declared", op)
+			}
+		}
+	})
+
+	t.Run("refuses what does not fit before anything is sent", func(t *testing.T) {
+		for _, m := range h.Misfits {
+			d, sys := h.Open(t)
+			before := sys.Digest()
+			if err := d.Check(t.Context(), m); err == nil {
+				t.Errorf("%+v was accepted", m)
+			}
+			if sys.Digest() != before {
+				t.Error("Check changed something")
+			}
+		}
+	})
+
+	t.Run("one result for each row of a full batch", func(t *testing.T) {
+		d, sys := open(t)
+		c := caps(t, d)
+		before := sys.Digest()
+		b := batch(min(c.MaxBatch, 100))
+		a, err := d.Send(t.Context(), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := activate.Acked
+		if !c.PerRow {
+			want = activate.Accepted
+			if a.JobID == "" {
+				t.Error("accepted without a job")
+			}
+		}
+		seen := map[string]int{}
+		for _, r := range a.Results {
+			seen[r.ID]++
+			if r.Status != want {
+				t.Errorf("%+v", r)
+			}
+		}
+		if len(seen) != len(b.Rows) || len(a.Results) != len(b.Rows) {
+			t.Errorf("%d results about %d rows for %d rows", len(a.Results), len(seen), len(b.Rows))
+		}
+		if sys.Digest() == before {
+			t.Error("nothing was written")
+		}
+		if p, ok := d.(activate.Poller); ok && a.JobID != "" {
+			for i := 0; ; i++ {
+				st, err := p.Poll(t.Context(), a.JobID, len(b.Rows))
+				if err != nil || i > 20 {
+					t.Fatalf("job does not end: %+v %v", st, err)
+				}
+				if st.Done {
+					if st.Failed || st.Reported == nil || *st.Reported != len(b.Rows) {
+						t.Errorf("%+v", st)
+					}
+					break
+				}
+			}
+		}
+	})
+
+	t.Run("sending again has the declared effect", func(t *testing.T) {
+		d, sys := open(t)
+		if !caps(t, d).Repeat {
+			t.Skip("the destination declares that rows must not be sent twice")
+		}
+		b := batch(3)
+		if _, err := d.Send(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		once := sys.Digest()
+		if _, err := d.Send(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		if sys.Digest() != once {
+			t.Error("the second sending changed something")
+		}
+	})
+
+	t.Run("a bad row spoils itself only, or is named, or nothing is written", func(t *testing.T) {
+		if h.Bad == nil {
+			t.Skip("the destination refuses no single row")
+		}
+		d, sys := open(t)
+		before := sys.Digest()
+		b := batch(4)
+		b.Rows[2].Key, b.Rows[2].Values = h.Bad()
+		a, err := d.Send(t.Context(), b)
+		clean(t, err)
+		if err != nil {
+			if sys.Digest() != before {
+				t.Errorf("the call failed and wrote: %v", err)
+			}
+			if httpx.ClassOf(err) != httpx.Permanent && !isRefused(err, "row-2") {
+				t.Errorf("class %q, and no row is named: %v", httpx.ClassOf(err), err)
+			}
+			return
+		}
+		for _, r := range a.Results {
+			if bad := r.ID == "row-2"; bad != (r.Status == activate.Rejected) {
+				t.Errorf("%+v", r)
+			}
+			if r.ID == "row-2" && r.Message == "" {
+				t.Error("a refusal without a reason")
+			}
+		}
+	})
+
+	for _, c := range []struct {
+		what    Disturbance
+		always  bool
+		classes []httpx.Class // of the error; nil: no error is needed
+		wrote   bool
+	}{
+		{Rate, true, []httpx.Class{httpx.Rate}, false},
+		{Down, true, []httpx.Class{httpx.Transient, httpx.Unknown}, false},
+		{LostReply, false, []httpx.Class{httpx.Unknown}, true},
+		{Truncated, false, []httpx.Class{httpx.Unknown, ""}, true},
+		{Expired, true, []httpx.Class{httpx.Auth}, false},
+		{ErrorBody, true, nil, false},
+		{Empty, true, nil, false},
+	} {
+		t.Run("disturbed: "+string(c.what), func(t *testing.T) {
+			d, sys := open(t)
+			before := sys.Digest()
+			sys.Disturb(c.what, c.always)
+			a, err := d.Send(t.Context(), batch(3))
+			sys.Calm()
+			clean(t, err)
+			if wrote := sys.Digest() != before; wrote != c.wrote {
+				t.Fatalf("the simulated system wrote: %v, the suite expects %v", wrote, c.wrote)
+			}
+			if c.classes != nil && (err == nil || !slices.Contains(c.classes, httpx.ClassOf(err))) {
+				t.Errorf("class %q, want one of %q: %v", httpx.ClassOf(err), c.classes, err)
+			}
+			if !c.wrote {
+				for _, r := range a.Results {
+					if r.Status == activate.Acked || r.Status == activate.Accepted {
+						t.Errorf("nothing was written, and the row is %s", r.Status)
+					}
+				}
+			}
+		})
+	}
+
+	t.Run("a limit that is met once is waited for", func(t *testing.T) {
+		d, sys := open(t)
+		sys.Disturb(Rate, false)
+		a, err := d.Send(t.Context(), batch(2))
+		if err != nil || len(a.Results) != 2 {
+			t.Errorf("%+v %v", a, err)
+		}
+	})
+
+	t.Run("reads what was written", func(t *testing.T) {
+		d, _ := h.Open(t)
+		reader, ok := d.(activate.Reader)
+		if !ok {
+			t.Skip("the destination cannot be read")
+		}
+		b := batch(3)
+		got, err := reader.Read(t.Context(), h.Target, b.Rows)
+		if err != nil || len(got) != 3 {
+			t.Fatalf("%+v %v", got, err)
+		}
+		for id, r := range got {
+			if r.Exists {
+				t.Errorf("%s is there before it was written", id)
+			}
+		}
+		if _, err := d.Send(t.Context(), activate.Batch{Target: b.Target, Op: b.Op, Rows: b.Rows[:2]}); err != nil {
+			t.Fatal(err)
+		}
+		if got, err = reader.Read(t.Context(), h.Target, b.Rows); err != nil {
+			t.Fatal(err)
+		}
+		for i, r := range b.Rows {
+			rec := got[r.ID]
+			if rec.Exists != (i < 2) || rec.Exists && rec.RemoteID == "" {
+				t.Errorf("%s: %+v", r.ID, rec)
+			}
+			for f, v := range r.Values {
+				if rec.Exists && !reader.Same(v, rec.Values[f]) {
+					t.Errorf("%s.%s: wrote %s, reads %s, and Same says no", r.ID, f, v, rec.Values[f])
+				}
+				if rec.Exists && reader.Same(json.RawMessage(`"certainly something else"`), rec.Values[f]) {
+					t.Errorf("%s.%s: Same says yes to anything", r.ID, f)
+				}
+			}
+		}
+		if reader.Same(json.RawMessage("null"), json.RawMessage(`"x"`)) || !reader.Same(json.RawMessage("null"), nil) {
+			t.Error("Same and nothing")
+		}
+	})
+
+	t.Run("update makes nothing, archive takes away", func(t *testing.T) {
+		d, sys := h.Open(t)
+		c := caps(t, d)
+		reader, ok := d.(activate.Reader)
+		if !ok || !slices.Contains(c.Ops, activate.Update) || !slices.Contains(c.Ops, activate.Archive) {
+			t.Skip("the destination does not declare both")
+		}
+		if err := d.Check(t.Context(), h.Target); err != nil {
+			t.Fatal(err)
+		}
+		before := sys.Digest()
+		b := batch(2)
+		b.Op = activate.Update
+		a, err := d.Send(t.Context(), b)
+		if sys.Digest() != before {
+			t.Error("update made a record")
+		}
+		if err == nil {
+			for _, r := range a.Results {
+				if r.Status == activate.Acked {
+					t.Errorf("update of a record that is not there: %+v", r)
+				}
+			}
+		}
+		b.Op = activate.Upsert
+		if _, err := d.Send(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		recs, err := reader.Read(t.Context(), h.Target, b.Rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, r := range b.Rows {
+			b.Rows[i].RemoteID = recs[r.ID].RemoteID
+		}
+		b.Op = activate.Archive
+		if a, err = d.Send(t.Context(), b); err != nil || len(a.Results) != 2 {
+			t.Fatalf("%+v %v", a, err)
+		}
+		for i := range b.Rows {
+			b.Rows[i].RemoteID = ""
+		}
+		if recs, err = reader.Read(t.Context(), h.Target, b.Rows); err != nil || recs["row-0"].Exists || recs["row-1"].Exists {
+			t.Errorf("still there: %+v %v", recs, err)
+		}
+	})
+
+	t.Run("keys have one spelling", func(t *testing.T) {
+		d, _ := h.Open(t)
+		k, ok := d.(activate.Keyer)
+		if !ok {
+			t.Skip("keys are taken as they are")
+		}
+		key, _ := h.Row(0)
+		one, err := k.NormalKey(h.Target, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if two, err := k.NormalKey(h.Target, " "+one+" "); err != nil || two != one {
+			t.Errorf("%q then %q, %v", one, two, err)
+		}
+		if _, err := k.NormalKey(h.Target, ""); err == nil {
+			t.Error("an empty key is a key")
+		}
+	})
+}
+
+func isRefused(err error, id string) bool {
+	for e := err; e != nil; {
+		if r, ok := e.(*activate.RefusedRows); ok {
+			return r.Rows[id] != ""
+		}
+		u, ok := e.(interface{ Unwrap() error })
+		if !ok {
+			return false
+		}
+		e = u.Unwrap()
+	}
+	return false
+}

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"millrace/extract"
+	"millrace/internal/config"
 	"millrace/internal/fault"
 )
 
@@ -113,3 +114,6 @@ func Project(dir string, env func(string) (string, bool)) ([]*API, error) {
 	}
 	return out, errs.Or()
 }
+
+// FileSchema is the JSON Schema of connector files, for editors.
+func FileSchema() map[string]any { return config.Schema("Millrace connector", &Definition{}) }

@@ -3,10 +3,10 @@ package rest_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +16,6 @@ import (
 	"millrace/extract/rest"
 	"millrace/internal/config"
 	"millrace/internal/httpx"
-	"millrace/internal/secret"
 )
 
 const apiToken = "t0ken-5ecret-value"
@@ -27,13 +26,10 @@ var now = time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
 // bed is a connector file opened against a test server. Sleeping takes no time.
 type bed struct {
 	extract.Source
-	srv    *httptest.Server
-	at     time.Time
-	slept  time.Duration
-	logged strings.Builder
+	srv   *httptest.Server
+	at    time.Time
+	slept time.Duration
 }
-
-type clock struct{ t time.Time }
 
 // open loads a connector file whose BASE is replaced by the server's address.
 func open(t *testing.T, h http.HandlerFunc, file, options string) *bed {
@@ -53,18 +49,29 @@ func open(t *testing.T, h http.HandlerFunc, file, options string) *bed {
 	return b
 }
 
-func (b *bed) open(api *rest.API, options string, streams []extract.StreamParams) (extract.Source, error) {
-	wall := &clock{t: time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)}
-	c := api.Connector(rest.Deps{
+// deps sleep without waiting: the clock moves instead.
+func deps(b *bed) rest.Deps {
+	wall := now
+	return rest.Deps{
 		Now:   func() time.Time { return b.at },
-		Clock: func() time.Time { return wall.t },
+		Clock: func() time.Time { return wall },
 		Sleep: func(ctx context.Context, d time.Duration) error {
 			b.slept += d
-			wall.t = wall.t.Add(d)
+			wall = wall.Add(d)
 			return ctx.Err()
 		},
 		Rand: func() float64 { return 0.5 },
-	})
+	}
+}
+
+// allowPrivate lets decoded options reach a test server.
+func allowPrivate(t *testing.T, options any) {
+	t.Helper()
+	reflect.ValueOf(options).Elem().FieldByName("Common").FieldByName("AllowPrivate").SetBool(true)
+}
+
+func (b *bed) open(api *rest.API, options string, streams []extract.StreamParams) (extract.Source, error) {
+	c := api.Connector(deps(b))
 	n, err := config.Parse("extract/crm.yml", []byte(options), config.ParseOptions{})
 	if err != nil {
 		return nil, err
@@ -272,9 +279,6 @@ func TestNoCredentials(t *testing.T) {
 	_, err = b.open(api, "tokn: x", nil)
 	wantError(t, err, "", `extract/crm.yml:1:1: tokn: unknown key. Did you mean "token"?`)
 }
-
-var _ = errors.Is
-var _ = secret.New
 
 func mustLoad(t *testing.T, file, base string) *rest.API {
 	t.Helper()

@@ -30,23 +30,24 @@ type account struct {
 }
 
 type person struct {
-	n         int
-	acct      *account
-	first     string
-	last      string
-	nick      string
-	job       jobTitle
-	email     string // the working address
-	phone     string
-	fit       int // 0..100
-	contacts  []int64
-	anon      []string
-	productID string
-	campaign  int // that brought them, -1 none
-	caused    bool
-	lead      *lead
-	audience  bool
-	typed     map[string]bool // addresses they gave somewhere
+	n           int
+	acct        *account
+	first       string
+	last        string
+	nick        string
+	job         jobTitle
+	email       string // the working address
+	phone       string
+	fit         int // 0..100
+	contacts    []int64
+	anon        []string
+	productID   string
+	productAnon string // the browser they signed up with
+	campaign    int    // that brought them, -1 none
+	caused      bool
+	lead        *lead
+	audience    bool
+	typed       map[string]bool // addresses they gave somewhere
 }
 
 // personID and accountID are the names of entities in the truth.

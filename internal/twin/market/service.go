@@ -127,6 +127,9 @@ func (s *Sim) startUsing(p *person, at time.Time, d *draws) {
 		p.anon = append(p.anon, anon)
 		s.Truth.Persons["web/anonymous/"+anon] = p.id()
 	}
+	if len(p.anon) > 0 {
+		p.productAnon = p.anon[len(p.anon)-1]
+	}
 }
 
 // use is the day's product usage of every account with a running contract.

@@ -36,7 +36,8 @@ type BuildParams struct {
 	Threads     int
 	MemoryLimit string
 	TempDir     string
-	KeepBuilds  int // builds that stay for readers, at least 3
+	KeepBuilds  int      // builds that stay for readers, at least 3
+	Pinned      []string // builds that stay because a plan was made from them
 	RunID       string
 	Clock       func() time.Time // wall clock, for ids and durations
 	OnEvent     func(Event)      // called by one goroutine at a time
@@ -140,7 +141,7 @@ func Build(ctx context.Context, p BuildParams) (*BuildResult, error) {
 	}
 	b.plan()
 	if b.idle() {
-		if err := b.wh.retain(b.p.KeepBuilds); err != nil { // a build that was stopped just after its commit did not
+		if err := b.wh.retain(b.p.KeepBuilds, b.p.Pinned); err != nil { // a build that was stopped just after its commit did not
 			return nil, err
 		}
 		b.result(res)
@@ -198,6 +199,7 @@ type builder struct {
 	todoU   map[*UnitTest]bool
 	gone    []string // published relations that the project no longer has
 	bound   *Bound
+	lineage *Lineage
 
 	mu       sync.Mutex
 	physical map[string]string // what stands in the copy under a name: table or view
@@ -541,6 +543,12 @@ func (b *builder) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if b.bound == nil { // only descriptions changed: what is personal data may have
+		if b.bound, err = bind(ctx, b.g, nil); err != nil {
+			return err
+		}
+	}
+	b.lineage = b.bound.lineage(b.g)
 	b.next = newState()
 	b.next.dir = b.wh.dir
 	b.next.id, b.next.engine, b.next.published = b.id, b.engine, b.p.Clock().UTC()
@@ -568,10 +576,11 @@ func (b *builder) record(n *Node, cols []relation.Column) *record {
 	r.Name, r.Materialized, r.Description, r.Owner, r.Tags, r.Key = n.Name, n.Meta.Materialized, n.Meta.Description, n.Meta.Owner, n.Meta.Tags, n.Meta.UniqueKey
 	for i, c := range cols {
 		if e, ok := n.Meta.column(c.Name); ok {
-			cols[i].Description, cols[i].PII, cols[i].Tags = e.Value.Description, e.Value.PII, e.Value.Tags
+			cols[i].Description, cols[i].Tags = e.Value.Description, e.Value.Tags
 		} else if n.Kind == KindGiven && i < len(n.given.Columns) {
-			cols[i].Description, cols[i].PII, cols[i].Tags = n.given.Columns[i].Description, n.given.Columns[i].PII, n.given.Columns[i].Tags
+			cols[i].Description, cols[i].Tags = n.given.Columns[i].Description, n.given.Columns[i].Tags
 		}
+		cols[i].PII = b.lineage.Personal[n.Name][strings.ToLower(c.Name)]
 	}
 	r.Columns = cols
 	res := b.status[n.Name]
@@ -606,5 +615,5 @@ func allColumns(ctx context.Context, db *duck.DB) (map[string][]relation.Column,
 
 // settle tidies up after the commit.
 func (b *builder) settle(ctx context.Context) error {
-	return errors.Join(b.settleState(), b.wh.retain(b.p.KeepBuilds), b.wh.retainExternal(context.WithoutCancel(ctx)))
+	return errors.Join(b.settleState(), b.wh.retain(b.p.KeepBuilds, b.p.Pinned), b.wh.retainExternal(context.WithoutCancel(ctx)))
 }

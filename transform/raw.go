@@ -217,7 +217,7 @@ func operational(col string) bool {
 func (r *rawRelation) version() string {
 	h := newHash("raw", r.name)
 	for _, c := range r.relationColumns() {
-		h.add(c.Name, c.Type)
+		h.add(c.Name, c.Type, c.PII) // what is made of it inherits the tag
 	}
 	for _, s := range r.streams {
 		h.add(s.Source, string(s.Disposition), strings.Join(s.PrimaryKey, "\x00"))

@@ -60,6 +60,7 @@ func (b *builder) prepare(ctx context.Context) error {
 		if b.bound, err = bind(ctx, b.g, self); err != nil {
 			return err
 		}
+		b.lineage = b.bound.lineage(b.g)
 	}
 	return b.unitTests(ctx, func(u *UnitTest) bool { return b.todoU[u] })
 }
@@ -450,21 +451,20 @@ func (b *builder) record1(c *check, r *TestResult) {
 	b.tests[c.ID] = r
 }
 
-// personal names the columns of what an audit reads that hold personal data.
+// personal names the columns of what an audit reads that hold personal data, declared or inherited.
 func (b *builder) personal(c *check) map[string]bool {
 	out := map[string]bool{}
 	for _, r := range c.Reads {
-		n := b.g.Nodes[r]
-		for _, e := range n.Meta.Columns.Entries() {
-			if e.Value.PII != "" && e.Value.PII != "none" {
-				out[strings.ToLower(e.Key)] = true
-			}
-		}
-		if n.raw != nil {
-			for _, col := range n.raw.columns {
+		if old := b.prev.nodes[r]; old != nil {
+			for _, col := range old.Columns {
 				if col.PII != "" {
 					out[strings.ToLower(col.Name)] = true
 				}
+			}
+		}
+		if b.lineage != nil {
+			for col := range b.lineage.Personal[r] {
+				out[col] = true
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"syscall"
@@ -190,12 +191,16 @@ func (w warehouse) publish(id string, step func(string)) error {
 }
 
 // retain keeps the newest builds: readers may still open the one that a link named a moment ago.
-func (w warehouse) retain(keep int) error {
+// Pinned builds stay however old they are.
+func (w warehouse) retain(keep int, pinned []string) error {
 	ids, err := w.builds()
 	if err != nil {
 		return fault.Wrap(err, "list builds")
 	}
 	for i := 0; i < len(ids)-keep; i++ {
+		if slices.Contains(pinned, ids[i]) {
+			continue
+		}
 		if err := os.Remove(w.path(ids[i])); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fault.Wrap(err, "remove an old build")
 		}
@@ -253,6 +258,24 @@ func readBuild(ctx context.Context, w warehouse, id string) (*state, error) {
 	}
 	s.id, s.path = id, w.path(id)
 	return s, nil
+}
+
+// OpenBuild opens one build by its id, for plans that pin the build they were made from. Close the result.
+func OpenBuild(ctx context.Context, dir, id string, o duck.Options) (*duck.DB, relation.Build, error) {
+	w := newWarehouse(dir)
+	if _, err := os.Stat(w.path(id)); errors.Is(err, os.ErrNotExist) {
+		return nil, relation.Build{}, &fault.Error{Msg: "the build is not kept any more", Value: id, Hint: "Make a new plan from the published build with `millrace plan`."}
+	}
+	s, err := readBuild(ctx, w, id)
+	if err != nil {
+		return nil, relation.Build{}, err
+	}
+	o.ReadOnly, o.Allow = true, w.externalFiles(s)
+	db, err := duck.Open(ctx, s.path, o)
+	if err != nil {
+		return nil, relation.Build{}, fault.Wrap(err, "open build %s", id)
+	}
+	return db, s.build(), nil
 }
 
 // Open opens the published build for reading, locked: no files, no settings (DESIGN section 5). Close the result.

@@ -18,6 +18,7 @@ func (a *app) commands() []*cobra.Command {
 		newQueryCmd(a),
 		newLsCmd(a),
 		newDigestCmd(a),
+		newLineageCmd(a),
 		newReportCmd(a),
 		newQuarantineCmd(a),
 		newStateCmd(a),

@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	pq "github.com/parquet-go/parquet-go"
 
 	"millrace/extract"
 	"millrace/extract/landing"
@@ -97,7 +100,7 @@ resources:
     data_selector: data
     endpoint: {path: /things}
     paginator: {type: single_page}
-    columns: {id: BIGINT, name: {type: VARCHAR, pii: name}}
+    columns: {id: BIGINT, name: {type: VARCHAR, pii: name, path: props.label}}
   daily:
     primary_key: [day]
     data_selector: rows
@@ -116,12 +119,13 @@ resources:
 		default:
 			rows := []any{}
 			for i := 1; i <= len(names); i++ {
-				rows = append(rows, map[string]any{"id": i, "name": names[i]})
+				rows = append(rows, map[string]any{"id": i, "props": map[string]any{"label": names[i]}, "noise": true})
 			}
 			answer(w, map[string]any{"data": rows})
 		}
 	}, file, "")
-	lander := parquet.New(parquet.Options{Dir: t.TempDir(), Now: time.Now})
+	dir := t.TempDir()
+	lander := parquet.New(parquet.Options{Dir: dir, Now: time.Now})
 	defer lander.Close()
 	run := func(what, want string) {
 		t.Helper()
@@ -143,6 +147,20 @@ resources:
 		}
 	}
 	run("first", "daily 54/1, things 3/1")
+	// What landed is in its typed columns; only what no column names is in _extra.
+	m, _, err := lander.Last(context.Background(), "crm", "things")
+	if err != nil || m.Quarantined != 0 || len(m.Schema.Columns) != 2 || m.Schema.Columns[1].PII != "name" {
+		t.Fatalf("%+v %v", m.Schema, err)
+	}
+	type thing struct {
+		ID    int64   `parquet:"id,optional"`
+		Name  string  `parquet:"name,optional"`
+		Extra *string `parquet:"_extra,optional"`
+	}
+	rows, err := pq.ReadFile[thing](filepath.Join(m.Dir, m.Files[0].Name))
+	if err != nil || len(rows) != 3 || rows[1].ID != 2 || rows[1].Name != "b" || rows[1].Extra == nil || *rows[1].Extra != `{"noise":true}` {
+		t.Errorf("%+v %v", rows, err)
+	}
 	run("again", "daily 0/0, things 0/0 unchanged")
 	names[2] = "bb"
 	down = true

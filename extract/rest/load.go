@@ -40,11 +40,12 @@ type resource struct {
 }
 
 type column struct {
-	name   string
-	typ    landing.Type
-	path   []string
-	place  place
-	format string
+	name     string // as landed
+	original string // as the batch and the manifest have it: the path in the API's record
+	typ      landing.Type
+	path     []string
+	place    place
+	format   string
 }
 
 type place uint8
@@ -295,7 +296,7 @@ func (l *loader) columns(r *resource) {
 		if original == e.Key {
 			original = ""
 		}
-		col := column{name: e.Key, typ: landing.Type(c.Type), format: c.Format}
+		col := column{name: e.Key, original: path, typ: landing.Type(c.Type), format: c.Format}
 		switch {
 		case strings.HasPrefix(path, "$."):
 			col.place, path = inAnswer, path[2:]

@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -99,6 +100,19 @@ func read(s extract.Source, stream string, from landing.Checkpoint) got {
 
 // readSome stops after so many batches, as a consumer that is killed does.
 func readSome(s extract.Source, stream string, from landing.Checkpoint, batches int) (g got) {
+	landed := map[string]string{} // the names that the lander gives
+	specs, err := s.Streams(context.Background())
+	if err != nil {
+		g.err = err
+		return g
+	}
+	for _, sp := range specs {
+		for _, c := range sp.Schema.Columns {
+			if sp.Name == stream && c.Original != "" {
+				landed[c.Original] = c.Name
+			}
+		}
+	}
 	for b, err := range s.Read(context.Background(), stream, from) {
 		if err != nil {
 			g.err = err
@@ -107,7 +121,7 @@ func readSome(s extract.Source, stream string, from landing.Checkpoint, batches 
 		for _, r := range b.Rows {
 			m := map[string]any{}
 			for i, c := range b.Columns {
-				m[c] = r[i]
+				m[cmp.Or(landed[c], c)] = r[i]
 			}
 			g.rows = append(g.rows, m)
 		}

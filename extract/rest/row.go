@@ -97,7 +97,7 @@ func (s *shaper) shape(root *fastjson.Value, recs []record, out *extract.Batch) 
 		out.Rows = append(out.Rows, row)
 	}
 	for _, c := range s.columns {
-		out.Columns = append(out.Columns, c.name)
+		out.Columns = append(out.Columns, c.original)
 	}
 	out.Columns = append(out.Columns, names...)
 	for i, row := range out.Rows {

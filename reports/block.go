@@ -193,6 +193,8 @@ type Document struct {
 	Blocks    []Block   `json:"-"`
 	Sources   []*Source `json:"sources"`
 	Stale     []string  `json:"stale,omitempty"` // relations read here that stayed at an earlier version
+
+	digest string // of a composed document, which is not changed any more
 }
 
 // Cells calls see for every cell of the content, in order.
@@ -258,6 +260,9 @@ func (d *Document) Failures() []*Failure {
 
 // Digest identifies the content: equal for equal data and definition, whatever the hour or the build's id (P4).
 func (d *Document) Digest() string {
+	if d.digest != "" {
+		return d.digest
+	}
 	h := sha256.New()
 	enc := json.NewEncoder(h)
 	// Every block marshals: Values are inside Quantities, which marshal as shown.

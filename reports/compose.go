@@ -74,6 +74,7 @@ func (c *Composer) Compose(ctx context.Context, def *Definition, period Period) 
 		}
 	}
 	doc.Stale = c.stale(rec)
+	doc.digest = doc.Digest()
 	return doc, nil
 }
 

@@ -71,7 +71,7 @@ func TestShow(t *testing.T) {
 		{Format{Unit: Count}, 4.8, "4.8"},
 		{Format{Unit: Times}, 3.4, "3.4×"},
 		{Format{Unit: Number}, 0.025, "0.025"},
-		{Format{Unit: Number}, -0.0, "0"},
+		{Format{Unit: Number}, math.Copysign(0, -1), "0"},
 		{Format{Unit: Count}, nil, "n/a"},
 		{Format{Unit: Ratio}, math.Inf(1), "n/a"},
 		{Format{Unit: Ratio}, math.NaN(), "n/a"},

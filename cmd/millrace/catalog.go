@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"millrace/activate"
+	"millrace/activate/hubspot"
 	"millrace/extract"
 	builtin "millrace/extract/connectors"
 	"millrace/extract/file"
@@ -44,6 +46,13 @@ func projectConnectors(p *project.Project, now func() time.Time) ([]extract.Conn
 
 // restDeps: where incremental reads end is the run's logical time; waiting and budgets follow the clock.
 func restDeps(now func() time.Time) rest.Deps { return rest.Deps{Now: now} }
+
+// destinations is the list of what can be written to.
+func destinations() []activate.Connector {
+	return []activate.Connector{
+		hubspot.Connector(),
+	}
+}
 
 // operators are the SQL nodes that need Go.
 func operators() map[string]transform.Operator {

@@ -23,6 +23,8 @@ type runSummary struct {
 	Resumes string                 `json:"resumes,omitempty"`
 	Extract []extract.StreamResult `json:"extract"`
 	Build   *buildSummary          `json:"build,omitempty"`
+	Decide  []policySummary        `json:"decide"`
+	Sync    []syncSummary          `json:"sync"`
 	Reports []reportOutcome        `json:"reports"`
 	Seconds float64                `json:"seconds"`
 	Errors  []string               `json:"errors,omitempty"`
@@ -78,7 +80,7 @@ func (a *app) nightly(ctx context.Context, opts buildOptions) error {
 	if err != nil {
 		return err
 	}
-	sum := &runSummary{RunID: s.run.ID, Target: s.p.Target, Now: s.now, Extract: []extract.StreamResult{}, Reports: []reportOutcome{}}
+	sum := &runSummary{RunID: s.run.ID, Target: s.p.Target, Now: s.now, Extract: []extract.StreamResult{}, Decide: []policySummary{}, Sync: []syncSummary{}, Reports: []reportOutcome{}}
 	err = a.stages(ctx, s, sum, opts)
 	sum.Seconds = a.since(began).Seconds()
 	sum.Errors = errorLines(err)
@@ -114,18 +116,39 @@ func (a *app) stages(ctx context.Context, s *session, sum *runSummary, opts buil
 	if !ok {
 		return errs.Or()
 	}
-	ok = handled(s.step(ctx, "build", func() (int64, string, error) {
-		res, err := a.build(ctx, s, opts)
-		if res != nil {
-			sum.Build = summarise(res)
-		}
-		return 0, "", err
-	}))
-	if !ok {
+	build := func(name string) bool {
+		return handled(s.step(ctx, name, func() (int64, string, error) {
+			res, err := a.build(ctx, s, opts)
+			if res != nil {
+				sum.Build = sum.Build.plus(res)
+			}
+			return 0, "", err
+		}))
+	}
+	if !build("build") {
 		return errs.Or()
 	}
 	if sum.Build == nil || sum.Build.ID == "" {
-		return fault.Handled(errs.Or()) // nothing was ever published: nothing to tell
+		return fault.Handled(errs.Or()) // nothing was ever published: nothing to decide on, nothing to tell
+	}
+	// Each of the next two stages leaves relations behind (decisions.current, ops.syncs) that others read: when it has
+	// news, a small build brings them in, and what stands is skipped.
+	opts.fullRefresh, opts.quiet = false, true
+	ok = handled(s.step(ctx, "decide", func() (int64, string, error) {
+		sums, err := a.decide(ctx, s)
+		sum.Decide = append(sum.Decide, sums...)
+		return int64(len(sums)), "", err
+	}))
+	if !ok || decidedAnew(sum.Decide) && !build("build decisions") {
+		return errs.Or()
+	}
+	ok = handled(s.step(ctx, "sync", func() (int64, string, error) {
+		sums, err := a.act(ctx, s)
+		sum.Sync = append(sum.Sync, sums...)
+		return int64(len(sums)), "", err
+	}))
+	if !ok || len(sum.Sync) > 0 && !build("build operations") {
+		return errs.Or()
 	}
 	handled(s.step(ctx, "reports", func() (int64, string, error) {
 		out, err := a.tell(ctx, s, tellParams{})
@@ -163,6 +186,16 @@ func (a *app) conclude(sum *runSummary, err error) {
 			parts = append(parts, "stale: "+strings.Join(b.Stale, ", "))
 		}
 	}
+	for _, d := range sum.Decide {
+		if d.New > 0 {
+			parts = append(parts, console.Count(int64(d.New), "new decision")+" by "+d.Policy)
+		}
+	}
+	for _, x := range sum.Sync {
+		if x.Acked > 0 {
+			parts = append(parts, fmt.Sprintf("%s acknowledged by %s", console.Count(int64(x.Acked), "row"), x.Destination))
+		}
+	}
 	delivered := 0
 	for _, r := range sum.Reports {
 		if r.Error == "" && !r.Skipped {
@@ -177,6 +210,29 @@ func (a *app) conclude(sum *runSummary, err error) {
 		word = "Finished with failures"
 	}
 	a.con.Say("%s in %s: %s.", word, console.Duration(time.Duration(sum.Seconds*float64(time.Second))), strings.Join(parts, " · "))
+}
+
+// decidedAnew reports whether any policy decided something that the log did not hold.
+func decidedAnew(sums []policySummary) bool {
+	for _, s := range sums {
+		if s.New > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// plus adds a later build of the same run: what it built comes on top, what stands is what it says.
+func (b *buildSummary) plus(r *transform.BuildResult) *buildSummary {
+	next := summarise(r)
+	if b != nil {
+		next.Published = next.Published || b.Published
+		next.Built += b.Built
+		next.Failed = max(next.Failed, b.Failed)
+		next.Held = max(next.Held, b.Held)
+		next.Skipped = max(next.Skipped, b.Skipped)
+	}
+	return next
 }
 
 func summarise(r *transform.BuildResult) *buildSummary {

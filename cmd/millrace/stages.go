@@ -97,6 +97,7 @@ type buildOptions struct {
 	only        func(ctx context.Context, g *transform.Graph) ([]string, error) // nil: all
 	fullRefresh bool
 	strict      bool
+	quiet       bool // say only what failed: a later, small build of the same run
 }
 
 // build brings the published build up to date and writes one line a relation. The result is nil when nothing could be
@@ -112,16 +113,30 @@ func (a *app) build(ctx context.Context, s *session, o buildOptions) (*transform
 			return nil, err
 		}
 	}
+	pinned, err := s.state.Plans.Pinned(ctx)
+	if err != nil {
+		return nil, err
+	}
+	onEvent := a.sayBuilt
+	if o.quiet {
+		onEvent = func(e transform.Event) {
+			if e.Status == transform.StatusFailed || e.Status == transform.StatusHeld || e.Status == transform.StatusError {
+				a.sayBuilt(e)
+			}
+		}
+	}
 	res, err := transform.Build(ctx, transform.BuildParams{
-		Graph: g, Dir: targetDir(s.p), Only: only, FullRefresh: o.fullRefresh, Strict: o.strict,
+		Pinned: pinned,
+		Graph:  g, Dir: targetDir(s.p), Only: only, FullRefresh: o.fullRefresh, Strict: o.strict,
 		Threads: threads(s.p), MemoryLimit: memoryLimit(s.p), TempDir: filepath.Join(targetDir(s.p), "tmp"),
-		KeepBuilds: s.p.File.Limits.BuildsKept, RunID: s.run.ID, Clock: a.clock, OnEvent: a.sayBuilt, Log: a.log,
+		KeepBuilds: s.p.File.Limits.BuildsKept, RunID: s.run.ID, Clock: a.clock, OnEvent: onEvent, Log: a.log,
 	})
 	a.con.Done()
 	if err != nil {
 		return nil, err
 	}
 	switch {
+	case o.quiet && !res.Published:
 	case res.Published:
 		a.con.Step("publish", console.OK, "build "+res.ID, fmt.Sprintf("%s built, %s unchanged",
 			console.Count(int64(res.Count(transform.StatusBuilt)), "relation"), console.Thousands(int64(res.Count(transform.StatusUnchanged)))), res.Took)

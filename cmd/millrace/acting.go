@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"millrace/activate"
+	"millrace/internal/console"
+	"millrace/internal/duck"
+	"millrace/internal/fault"
+	"millrace/internal/project"
+	"millrace/internal/state"
+	"millrace/models/decision"
+	"millrace/transform"
+)
+
+// syncs reads activate/*.yml; all problems of all files come together.
+func (a *app) syncs(p *project.Project) ([]*activate.Sync, error) {
+	var out []*activate.Sync
+	var errs fault.List
+	for _, d := range p.Activate {
+		src, err := os.ReadFile(filepath.Join(p.Dir, d.Path))
+		if err != nil {
+			errs.Add(fault.Wrap(err, "read %s", d.Path))
+			continue
+		}
+		s, err := activate.ParseSync(fileName(d.Path), d.Path, src, p.Env, destinations())
+		if err != nil {
+			errs.Add(err)
+			continue
+		}
+		out = append(out, s)
+	}
+	return out, errs.Or()
+}
+
+// openDestination opens what a sync writes to. Nothing goes to the network yet.
+func (a *app) openDestination(s *activate.Sync) (activate.Destination, error) {
+	for _, c := range destinations() {
+		if c.Name == s.File.Destination {
+			return c.Open(activate.OpenParams{Sync: s.Name, Options: s.Options(), Log: a.log.With("sync", s.Name), Now: a.clock, Sleep: sleep, Rand: rand.Float64})
+		}
+	}
+	return nil, &fault.Error{File: s.Path(), Key: "destination", Value: s.File.Destination, Msg: "unknown destination"}
+}
+
+// sleep waits, unless the run is told to stop.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// patience is the longest wait for a retry inside one run; later ones are left to the next run.
+const patience = time.Minute
+
+// engine plans and applies for one session.
+func (a *app) engine(s *session) *activate.Engine {
+	return &activate.Engine{
+		State: s.state, Target: s.p.Target, RunID: s.run.ID, By: userName(a), Now: s.now,
+		Clock: a.clock, Sleep: sleep, Rand: rand.Float64, Log: a.log, Patience: patience,
+		Open: func(ctx context.Context, id string) (activate.Warehouse, func() error, error) {
+			o := duck.Options{Locked: true, Threads: threads(s.p), MemoryLimit: memoryLimit(s.p)}
+			var b publishedBuild
+			var err error
+			if id == "" {
+				b.db, b.build, err = transform.Open(ctx, targetDir(s.p), o)
+			} else {
+				b.db, b.build, err = transform.OpenBuild(ctx, targetDir(s.p), id, o)
+			}
+			if err != nil {
+				return nil, nil, err
+			}
+			return warehouse{&b}, b.Close, nil
+		},
+		Consent: func(ctx context.Context, purpose, channel string, subjects []string) (map[string]decision.ConsentState, error) {
+			return a.consent(ctx, s, purpose, channel, subjects)
+		},
+	}
+}
+
+// consentRelation is what SQL knows of people's will; a project that has none relies on the state's own records.
+const consentRelation = "core.consents"
+
+// consent joins what was recorded here with what the tools say in the newest published build. A no from either side wins.
+func (a *app) consent(ctx context.Context, s *session, purpose, channel string, subjects []string) (map[string]decision.ConsentState, error) {
+	out, err := s.state.Consents.Lookup(ctx, purpose, channel, subjects)
+	if err != nil {
+		return nil, err
+	}
+	build, err := a.published(ctx, s.p)
+	if err != nil {
+		return nil, err
+	}
+	defer build.Close()
+	if _, ok := build.build.Relations[consentRelation]; !ok {
+		return out, nil
+	}
+	wanted := make(map[string]bool, len(subjects))
+	for _, id := range subjects {
+		wanted[id] = true
+	}
+	q := "select person_id, status, is_allowed from " + consentRelation + " where purpose = " + duck.Quote(purpose)
+	err = build.db.Each(ctx, q, func(row []any) error {
+		id, _ := row[0].(string)
+		if !wanted[id] || out[id] == decision.ConsentNo {
+			return nil
+		}
+		allowed, _ := row[2].(bool)
+		switch {
+		case !allowed:
+			out[id] = decision.ConsentNo
+		case row[1] == "granted" || out[id] == decision.ConsentUnknown:
+			out[id] = decision.ConsentGranted // said so, or lives where silence is consent
+		}
+		return nil
+	})
+	return out, err
+}
+
+// syncSummary is what became of one sync in a run, as --json shows it.
+type syncSummary struct {
+	Sync        string `json:"sync"`
+	Destination string `json:"destination"`
+	PlanID      string `json:"plan_id,omitempty"`
+	Verdict     string `json:"verdict,omitempty"`
+	Planned     int    `json:"planned"`
+	Acked       int    `json:"acked"`
+	Rejected    int    `json:"rejected"`
+	Unknown     int    `json:"unknown"`
+	Waiting     string `json:"waiting,omitempty"` // why nothing or not everything was sent
+	Error       string `json:"error,omitempty"`
+}
+
+// act plans every sync and applies what its limits approve. What waits for a person is said, and does nothing.
+func (a *app) act(ctx context.Context, s *session) ([]syncSummary, error) {
+	list, err := a.syncs(s.p)
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	if _, err := s.state.Plans.Expire(ctx, s.now); err != nil {
+		return nil, err
+	}
+	e := a.engine(s)
+	var out []syncSummary
+	var errs fault.List
+	for _, sync := range list {
+		began := a.clock()
+		sum, err := a.actOne(ctx, e, sync)
+		if err != nil {
+			errs.Add(fault.Wrap(err, "sync %s", sync.Name))
+			sum.Error = err.Error()
+		} else if sum.Rejected+sum.Unknown > 0 {
+			errs.Add(&fault.Error{File: sync.Path(), Msg: fmt.Sprintf("sync %s: %d rows rejected, %d unknown", sync.Name, sum.Rejected, sum.Unknown),
+				Hint: fmt.Sprintf("See `millrace plan %s` and `millrace query \"from ops.syncs\"`.", sync.Name)})
+		}
+		out = append(out, sum)
+		a.saySync(sum, a.since(began))
+	}
+	return out, fault.Handled(errs.Or())
+}
+
+func (a *app) actOne(ctx context.Context, e *activate.Engine, s *activate.Sync) (syncSummary, error) {
+	sum := syncSummary{Sync: s.Name, Destination: s.File.Destination}
+	d, err := a.openDestination(s)
+	if err != nil {
+		return sum, err
+	}
+	defer d.Close()
+	// First what an earlier run left: rows in flight when it died, answers that were lost.
+	left, err := e.Continue(ctx, s, d)
+	if err != nil {
+		return sum, err
+	}
+	sum.take(left)
+	if left != nil && left.Stopped != "" {
+		sum.Waiting = left.Stopped
+		return sum, nil
+	}
+	plan, err := e.Plan(ctx, s, d)
+	if err != nil {
+		return sum, err
+	}
+	sum.PlanID, sum.Verdict, sum.Planned = plan.ID, plan.Verdict, plan.Changes
+	switch {
+	case plan.Verdict == activate.VerdictEmpty:
+		return sum, nil
+	case plan.Verdict == activate.VerdictBlocked:
+		sum.Waiting = "stopped by its limits: " + breakerText(plan)
+		return sum, nil
+	case !plan.Live:
+		sum.Waiting = "planned only: " + plan.NotLive
+		return sum, nil
+	case plan.State != state.PlanApproved && plan.State != state.PlanApplying:
+		sum.Waiting = fmt.Sprintf("waits for a person until %s: %s; millrace approve %s", plan.Expires.Format("2006-01-02 15:04 MST"), breakerText(plan), plan.ID)
+		return sum, nil
+	}
+	done, err := e.Apply(ctx, s, d, plan.ID)
+	sum.take(done)
+	if done != nil && done.Stopped != "" {
+		sum.Waiting = done.Stopped
+	}
+	return sum, err
+}
+
+func (s *syncSummary) take(r *activate.Applied) {
+	if r == nil {
+		return
+	}
+	s.Acked += r.Acked()
+	s.Rejected += r.Rejected()
+	s.Unknown += r.Unknown()
+}
+
+// breakerText says why a plan is not approved by its limits.
+func breakerText(p *activate.Plan) string {
+	var parts []string
+	for _, b := range p.Breakers {
+		if b.Verdict != activate.VerdictWithin {
+			parts = append(parts, b.Message)
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (a *app) saySync(s syncSummary, took time.Duration) {
+	name := s.Sync + " → " + s.Destination
+	switch {
+	case s.Error != "":
+		a.con.Step("sync", console.Fail, name, s.Error, took)
+	case s.Rejected+s.Unknown > 0:
+		a.con.Step("sync", console.Warn, name, fmt.Sprintf("%s planned, %d acknowledged, %d rejected, %d unknown", console.Count(int64(s.Planned), "row"), s.Acked, s.Rejected, s.Unknown), took)
+	case s.Waiting != "":
+		a.con.Step("sync", "HOLD", name, fmt.Sprintf("%s planned, %s", console.Count(int64(s.Planned), "row"), s.Waiting), took)
+	case s.Planned == 0 && s.Acked == 0:
+		a.con.Step("sync", console.Skip, name, "nothing to send", took)
+	default:
+		a.con.Step("sync", console.OK, name, fmt.Sprintf("%s planned, %s acknowledged", console.Count(int64(s.Planned), "row"), console.Thousands(int64(s.Acked))), took)
+	}
+}

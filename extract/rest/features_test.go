@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"sort"
 	"strings"
 	"testing"
@@ -230,6 +231,30 @@ resources:
       - {method: POST, path: "/jobs/{setup.id}/close"}
     columns: {id: BIGINT}
 `
+
+// A signed link of another host is followed without credentials when the file lists the host, and not at all otherwise.
+func TestSignedDownload(t *testing.T) {
+	files := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "" {
+			t.Error("credentials went to the download host")
+		}
+		fmt.Fprint(w, `{"rows":[{"id":1}]}`)
+	}))
+	defer files.Close()
+	serve := func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/jobs" {
+			fmt.Fprint(w, `{"job":{"id":77}}`)
+			return
+		}
+		fmt.Fprintf(w, `{"state":"done","result":"%s/x?sig=abc"}`, files.URL)
+	}
+	b := open(t, serve, jobFile, "")
+	wantError(t, read(b, "report", landing.Checkpoint{}).err, httpx.Config, "is not one of this connector's hosts", "sig=***")
+	b = open(t, serve, strings.Replace(jobFile, "  attempts: 3", "  attempts: 3\n  open_hosts: [\""+files.Listener.Addr().String()+"\"]", 1), "")
+	if g := read(b, "report", landing.Checkpoint{}); g.err != nil || g.ids() != "1" {
+		t.Errorf("%s %v", g.ids(), g.err)
+	}
+}
 
 func TestReportJobs(t *testing.T) {
 	for name, c := range map[string]struct {

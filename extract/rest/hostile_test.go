@@ -107,7 +107,7 @@ func TestTrouble(t *testing.T) {
 		"empty pages for ever": {func(w http.ResponseWriter, _ *http.Request, call int) { fmt.Fprint(w, pageOf(fmt.Sprint(call))) }, "",
 			"", []string{"1001 empty pages in a row"}, 0, 1001},
 		"redirect to another host": {func(w http.ResponseWriter, r *http.Request, _ int) {
-			http.Redirect(w, r, "http://thief.example.net/things?token="+apiToken, 302)
+			http.Redirect(w, r, "http://thief.example.net/things?token="+apiToken, http.StatusFound)
 		}, "", httpx.Config, []string{"redirect to another host (thief.example.net) refused", "client.hosts"}, 0, 1},
 		"forged link": {func(w http.ResponseWriter, _ *http.Request, _ int) {
 			fmt.Fprint(w, pageOf("https://thief.example.net/things?page=2", 1))

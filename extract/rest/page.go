@@ -141,7 +141,6 @@ func setPath(m map[string]any, path []string, v any) {
 type loopGuard struct {
 	token, content brent
 	empty          int
-	max            int
 }
 
 type brent struct {

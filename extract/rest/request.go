@@ -99,6 +99,8 @@ func (s *source) request(ep EndpointDef, sc *scope, p *PaginatorDef, at cursorPo
 	if req.Method == "" {
 		req.Method = http.MethodGet
 	}
+	// A signed download link is called without anything of the account.
+	req.NoAuth = s.client.OpenHost(address)
 	if body != nil {
 		if req.Body, err = json.Marshal(body); err != nil {
 			return httpx.Request{}, fmt.Errorf("body: %w", err)

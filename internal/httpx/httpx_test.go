@@ -451,8 +451,7 @@ func TestOAuth2(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var f *fixture
-		f = newFixture(t, func(w http.ResponseWriter, r *http.Request) {
+		return newFixture(t, func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Authorization") != "Bearer "+current.Load().(string) {
 				refused.Add(1)
 				w.WriteHeader(401)
@@ -462,7 +461,6 @@ func TestOAuth2(t *testing.T) {
 			tc.opt.Now = o.Now
 			o.Auth = NewOAuth2(OAuth2Config{Client: tc, TokenURL: tokens.URL, ClientID: "id", ClientSecret: secret.New("cl13nt-s3cr3t"), RefreshToken: secret.New(refresh)})
 		})
-		return f
 	}
 	f := setup("r3fr3sh")
 	for range 3 {

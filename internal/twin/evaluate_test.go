@@ -23,8 +23,9 @@ func small(t testing.TB) *twin.Twin {
 	return tw
 }
 
-// resolve joins what shares an identifier; skip leaves identifiers out.
-func resolve(tw *twin.Twin, skip func(id string) bool) []twin.Match {
+// resolve joins what shares an identifier. When guarded it leaves out mailboxes that several people read, addresses
+// typed at random, and browsers that several people use.
+func resolve(tw *twin.Twin, guarded bool) []twin.Match {
 	var out []twin.Match
 	tw.View(func(s *store.State) {
 		parent := map[string]string{}
@@ -43,11 +44,16 @@ func resolve(tw *twin.Twin, skip func(id string) bool) []twin.Match {
 		}
 		slices.Sort(records)
 		for _, r := range records {
+			addresses := 0
 			for _, id := range ids[r] {
-				if !skip(id) {
-					if a, b := find(r), find(id); a != b {
-						parent[a] = b
-					}
+				addresses += len(id) - len(strings.TrimPrefix(id, "email:"))
+			}
+			for _, id := range ids[r] {
+				if guarded && (shared(id) || addresses > len("email:")) {
+					continue
+				}
+				if a, b := find(r), find(id); a != b {
+					parent[a] = b
 				}
 			}
 		}
@@ -59,7 +65,7 @@ func resolve(tw *twin.Twin, skip func(id string) bool) []twin.Match {
 }
 
 func shared(id string) bool {
-	for _, box := range []string{"info", "sales", "office", "contact", "team", "billing"} {
+	for _, box := range []string{"info", "sales", "office", "contact", "team", "billing", "test", "asdf", "none"} {
 		if strings.HasPrefix(id, "email:"+box+"@") {
 			return true
 		}
@@ -83,11 +89,11 @@ func TestEvaluatePeople(t *testing.T) {
 		t.Errorf("nothing joined: %+v", q)
 	}
 	// Exact identifiers, with shared mailboxes told apart, find what can be found.
-	if q := tw.EvaluatePeople(resolve(tw, shared)); q.Precision < 0.99 || q.Recall < 0.99 {
+	if q := tw.EvaluatePeople(resolve(tw, true)); q.Precision < 0.99 || q.Recall < 0.98 {
 		t.Errorf("by identifiers: %+v", q)
 	}
 	// Without that protection the mailboxes join people who are not the same.
-	if q := tw.EvaluatePeople(resolve(tw, func(string) bool { return false })); q.Recall < 0.99 {
+	if q := tw.EvaluatePeople(resolve(tw, false)); q.Precision > 0.97 || q.Recall < 0.99 {
 		t.Errorf("without protection: %+v", q)
 	}
 	one := make([]twin.Match, len(truth))

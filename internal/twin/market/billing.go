@@ -127,6 +127,9 @@ func (s *Sim) payer(a *account, at time.Time, d *draws) *store.Customer {
 	}
 	if d.chance(400) && len(p.contacts) > 0 && !role {
 		cu.Metadata["hubspot_contact_id"] = fmt.Sprint(p.contacts[0])
+		if q := pick(d, a.people); q != p && len(q.contacts) > 0 && d.chance(20) {
+			cu.Metadata["hubspot_contact_id"] = fmt.Sprint(q.contacts[0]) // of somebody who paid before
+		}
 	}
 	if d.chance(350) {
 		cu.Metadata["hubspot_company_id"] = fmt.Sprint(a.ids[0])

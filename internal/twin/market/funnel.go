@@ -95,7 +95,10 @@ func (s *Sim) fill(p *person, anon string, ch int) {
 	case d.chance(40):
 		email = strings.ToUpper(p.email[:1]) + p.email[1:]
 	case d.chance(30):
-		s.fillAsRole(p, form, at, d)
+		s.fillAsNobody(p, anon, form, at, pick(d, roleInboxes)+"@"+p.acct.domain, d)
+		return
+	case d.chance(20):
+		s.fillAsNobody(p, anon, form, at, pick(d, dummyAddresses), d)
 		return
 	}
 	c := channels[ch]
@@ -121,18 +124,19 @@ func (s *Sim) fill(p *person, anon string, ch int) {
 	s.newLead(p, r, at)
 }
 
-// fillAsRole is a form sent from a mailbox that several people read: it belongs to none of them.
-func (s *Sim) fillAsRole(p *person, form store.Form, at time.Time, d *draws) {
-	email := pick(d, roleInboxes) + "@" + p.acct.domain
+// fillAsNobody is a form with an address that several people give: a mailbox that a team reads, or something typed to get
+// past the field. Its record belongs to none of them.
+func (s *Sim) fillAsNobody(p *person, anon string, form store.Form, at time.Time, email string, d *draws) {
 	s.submit(form, at, "https://www.millstone.example/contact", email, p, d)
 	s.Truth.role("hubspot/form_submissions/"+s.lastSubmission(), email)
+	s.identify(p, anon, at, email)
 	t := s.st.CRM.Table("contacts")
 	r := t.ByUnique("email", email)
 	if r == nil {
 		s.ids.contact++
 		r = t.Insert(1_000_000+s.ids.contact, at)
 		s.Truth.role(fmt.Sprintf("hubspot/contacts/%d", r.ID), email)
-		if len(p.acct.ids) > 0 {
+		if len(p.acct.ids) > 0 && strings.HasSuffix(email, p.acct.domain) {
 			s.st.CRM.Link("contacts", r.ID, "companies", p.acct.ids[0])
 		}
 	}

@@ -78,3 +78,5 @@ var industries = []string{"COMPUTER_SOFTWARE", "FINANCIAL_SERVICES", "RETAIL", "
 var freeMail = []string{"gmail.com", "outlook.com", "gmx.example", "proton.example"}
 
 var roleInboxes = []string{"info", "sales", "office", "contact", "team"}
+
+var dummyAddresses = []string{"test@test.example", "asdf@asdf.example", "none@none.example"}

@@ -253,8 +253,13 @@ func (s *Sim) enterAgain(p *person) {
 func (s *Sim) clickThrough(p *person) {
 	d := s.draw("click", p.n)
 	anon := d.uuid()
+	if q := pick(d, p.acct.people); q != p && len(q.anon) > 0 && d.chance(20) {
+		anon = q.anon[0] // a browser that two people use belongs to neither
+		s.Truth.role("web/anonymous/"+anon, "device "+anon)
+	} else {
+		s.Truth.Persons["web/anonymous/"+anon] = p.id()
+	}
 	p.anon = append(p.anon, anon)
-	s.Truth.Persons["web/anonymous/"+anon] = p.id()
 	s.visit(p, anon, s.day, 7, d)
 	at := s.stamp(d, 7, 21)
 	s.identify(p, anon, at, p.email)

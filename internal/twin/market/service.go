@@ -120,14 +120,18 @@ func (s *Sim) startUsing(p *person, at time.Time, d *draws) {
 	s.Truth.Persons["product/users/"+p.productID] = p.id()
 	if len(p.contacts) > 0 && d.chance(600) {
 		t := s.st.CRM.Table("contacts")
-		t.Set(t.Get(p.contacts[0]), "product_user_id", p.productID, store.Change{At: at, SourceType: "INTEGRATION"})
+		c := store.Change{At: at, SourceType: "INTEGRATION"}
+		t.Set(t.Get(p.contacts[0]), "product_user_id", p.productID, c)
+		if q := pick(d, p.acct.people); q != p && len(q.contacts) > 0 && q.productID == "" && d.chance(8) {
+			t.Set(t.Get(q.contacts[0]), "product_user_id", p.productID, c) // two who share a login
+		}
 	}
 	if len(p.anon) == 0 && d.chance(500) {
 		anon := d.uuid()
 		p.anon = append(p.anon, anon)
 		s.Truth.Persons["web/anonymous/"+anon] = p.id()
 	}
-	if len(p.anon) > 0 {
+	if n := len(p.anon); n > 0 && s.Truth.Persons["web/anonymous/"+p.anon[n-1]] == p.id() {
 		p.productAnon = p.anon[len(p.anon)-1]
 	}
 }

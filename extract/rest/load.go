@@ -494,9 +494,9 @@ func (l *loader) templates(r *resource, credentials bool, ts ...Template) {
 				if r.Properties == nil {
 					bad("Add properties: {under: ...}.", "{properties}: the resource has no property list")
 				}
-			case ref == "split.after", ref == "now":
+			case ref == "split.after", ref == "now", ref == "resource":
 			default:
-				bad(fault.DidYouMean(head, []string{"config", "incremental", "partition", "resources", "setup", "properties", "split", "now"}), "{%s}: unknown placeholder (write {{ and }} for braces)", ref)
+				bad(fault.DidYouMean(head, []string{"config", "incremental", "partition", "resource", "resources", "setup", "properties", "split", "now"}), "{%s}: unknown placeholder (write {{ and }} for braces)", ref)
 			}
 		}
 	}

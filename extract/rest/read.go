@@ -213,7 +213,7 @@ func (rd *reader) records(r *resource, p *page) ([]record, []extract.BadRow) {
 
 // resource reads one resource through all its partitions or parents.
 func (rd *reader) resource(r *resource, st *state, emit emitFunc) error {
-	base := &scope{config: rd.s.config, now: rd.opts.now, properties: rd.s.properties(r)}
+	base := &scope{config: rd.s.config, now: rd.opts.now, resource: r.name, properties: rd.s.properties(r)}
 	if r.parent != nil {
 		return rd.children(r, st, base, emit)
 	}

@@ -212,6 +212,7 @@ type scope struct {
 	properties []string
 	splitAfter string
 	now        time.Time
+	resource   string
 }
 
 func (s *scope) lookup(ref string) (any, bool) {
@@ -239,6 +240,8 @@ func (s *scope) lookup(ref string) (any, bool) {
 		return s.properties, true
 	case "split":
 		return s.splitAfter, true
+	case "resource":
+		return s.resource, true
 	case "now":
 		return s.now, true
 	}

@@ -159,7 +159,7 @@ func (s *shaper) rest(v *fastjson.Value, c *claim, prefix string, give func(stri
 }
 
 func (s *shaper) taken(name string) bool {
-	return slices.ContainsFunc(s.columns, func(c column) bool { return c.name == name })
+	return slices.ContainsFunc(s.columns, func(c column) bool { return c.name == name || c.original == name })
 }
 
 // native is a JSON value as a cell: a number that is not a 64-bit integer keeps its exact text.

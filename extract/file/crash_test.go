@@ -69,8 +69,8 @@ func TestCrash(t *testing.T) {
 			write(t, filepath.Join(dir, "in-2.ndjson"), b.String())
 			killed := 0
 			step := 1
-			if os.Getenv("MILLRACE_SOAK") == "" && as == landing.Replace {
-				step = 5 // append goes through every step; replace takes a sample outside the long suites
+			if os.Getenv("MILLRACE_SOAK") == "" && (as == landing.Replace || raceEnabled) {
+				step = 7 // append goes through every step; replace, and the slow race build, take a sample outside the long suites
 			}
 			for at := 1; ; at += step {
 				os.RemoveAll(filepath.Join(dir, "raw"))

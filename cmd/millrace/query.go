@@ -112,19 +112,9 @@ func queryError(err error, b relation.Build) error {
 	out := &fault.Error{Msg: strings.TrimRight(strings.ReplaceAll(strings.TrimSpace(msg), "\n", ". "), "!.")}
 	if _, rest, ok := strings.Cut(msg, "Table with name "); ok {
 		name := strings.Trim(strings.Fields(rest)[0], `"`)
-		var names, same []string
-		for n := range b.Relations {
-			names = append(names, n)
-			if strings.HasSuffix(n, "."+name) {
-				same = append(same, n)
-			}
-		}
-		out.Hint = fault.DidYouMean(name, names)
-		if len(same) == 1 {
-			out.Hint = fmt.Sprintf("Did you mean %q?", same[0])
-		}
-		if out.Hint == "" {
-			out.Hint = "`millrace ls` lists the relations."
+		out.Hint = "`millrace ls` lists the relations."
+		if n := nearestRelation(b, strings.ToLower(name)); n != "" {
+			out.Hint = fmt.Sprintf("Did you mean %q?", n)
 		}
 		if strings.HasPrefix(name, "raw_") {
 			out.Hint = "Landed streams are there only while building: read the staging relation that is made from it."
@@ -137,6 +127,27 @@ func queryError(err error, b relation.Build) error {
 		out.Hint = "The published build is not changed by queries: write a SQL model in sql/ instead."
 	}
 	return out
+}
+
+// nearestRelation is the relation that was meant; DuckDB's message often leaves the schema out.
+func nearestRelation(b relation.Build, name string) string {
+	var names, tables []string
+	full := map[string]string{}
+	for n := range b.Relations {
+		_, table, _ := strings.Cut(n, ".")
+		names, tables = append(names, n), append(tables, table)
+		if other, ok := full[table]; !ok || n < other {
+			full[table] = n
+		}
+	}
+	if n := fault.Nearest(name, names); n != "" {
+		return n
+	}
+	_, table, ok := strings.Cut(name, ".")
+	if !ok {
+		table = name
+	}
+	return full[fault.Nearest(table, tables)]
 }
 
 // table prints a result; wide cells are cut, and numbers stand right.

@@ -22,5 +22,6 @@ func (a *app) commands() []*cobra.Command {
 		newReportCmd(a),
 		newQuarantineCmd(a),
 		newStateCmd(a),
+		newTwinCmd(a),
 	}
 }

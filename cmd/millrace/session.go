@@ -25,6 +25,7 @@ type session struct {
 	resumes *state.Run
 
 	lock  *project.Lock
+	twin  *hostedTwin // of projects over simulated vendors
 	clock func() time.Time
 }
 
@@ -52,6 +53,12 @@ func (a *app) begin(ctx context.Context, command string) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.File.Twin != nil {
+		if err := s.overTwin(ctx, a); err != nil {
+			s.release()
+			return nil, err
+		}
+	}
 	s.state, err = state.Open(ctx, p.StateFile())
 	if err != nil {
 		s.release()
@@ -72,8 +79,8 @@ func (a *app) begin(ctx context.Context, command string) (*session, error) {
 		return nil, err
 	}
 	s.run = state.Run{ID: id, Command: command, Target: p.Target, Args: a.args, Version: version, Host: host, PID: os.Getpid(), Started: started}
-	if a.flags.now != "" {
-		s.run.Now = now
+	if a.flags.now != "" || s.twin != nil {
+		s.run.Now = s.now
 	}
 	if s.resumes != nil {
 		s.run.Resumes = s.resumes.ID
@@ -83,6 +90,24 @@ func (a *app) begin(ctx context.Context, command string) (*session, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// overTwin starts the project's simulated vendors and takes its time from them: --now plays the market up to that day,
+// and without it the day is the market's.
+func (s *session) overTwin(ctx context.Context, a *app) error {
+	h, err := hostTwin(ctx, s.p)
+	if err != nil {
+		return err
+	}
+	s.twin = h
+	if a.flags.now == "" {
+		s.now = h.date.Add(morning)
+	} else if err := h.advance(ctx, s.now); err != nil {
+		return err
+	}
+	// Everything that asks the app for the time gets the market's.
+	a.flags.now = s.now.Format(time.RFC3339)
+	return nil
 }
 
 // end journals the outcome and gives the lock back; it returns err. A journal that cannot be written is joined to it.
@@ -106,6 +131,9 @@ func (s *session) end(ctx context.Context, err error, summary any) error {
 }
 
 func (s *session) release() {
+	if s.twin != nil {
+		s.twin.Close()
+	}
 	if s.state != nil {
 		s.state.Close()
 	}

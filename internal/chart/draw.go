@@ -1,9 +1,6 @@
 package chart
 
-import (
-	"html"
-	"math"
-)
+import "math"
 
 // plot draws columns, stacked columns and lines over categories.
 func (c *canvas) plot(ch Chart) {
@@ -20,8 +17,8 @@ func (c *canvas) plot(ch Chart) {
 	y := func(v float64) float64 { return top + h*(1-(v-lo)/(hi-lo)) }
 	c.legend(ch)
 	for _, t := range tk {
-		c.add(`<line x1="%s" y1="%s" x2="%s" y2="%s" stroke="%s"/>`, num(left), num(y(t)), num(c.w-right), num(y(t)), rule)
-		c.add(`<text x="%s" y="%s" text-anchor="end" font-size="11" fill="%s">%s</text>`, num(left-6), num(y(t)+4), faint, html.EscapeString(ch.Tick(t)))
+		c.line(left, y(t), c.w-right, y(t), rule)
+		c.write(left-6, y(t)+4, "end", 11, faint, ch.Tick(t))
 	}
 	n := len(ch.X)
 	slot := w / float64(n)
@@ -33,8 +30,7 @@ func (c *canvas) plot(ch Chart) {
 	every := max(1, int(math.Ceil((math.Min(widest, 90)+10)/slot)))
 	for i, x := range ch.X {
 		if (n-1-i)%every == 0 { // counted from the right: the newest is always named
-			c.add(`<text x="%s" y="%s" text-anchor="middle" font-size="11" fill="%s">%s</text>`, num(mid(i)), num(c.h-9), ink,
-				html.EscapeString(fit(x, 11, math.Max(slot*float64(every), 30))))
+			c.write(mid(i), c.h-9, "middle", 11, ink, fit(x, 11, math.Max(slot*float64(every), 30)))
 		}
 	}
 	switch ch.Kind {
@@ -46,58 +42,62 @@ func (c *canvas) plot(ch Chart) {
 		c.columns(ch, mid, y, slot)
 	}
 	if lo < 0 || ch.Kind != Line {
-		c.add(`<line x1="%s" y1="%s" x2="%s" y2="%s" stroke="%s"/>`, num(left), num(y(math.Max(0, lo))), num(c.w-right), num(y(math.Max(0, lo))), faint)
+		c.line(left, y(math.Max(0, lo)), c.w-right, y(math.Max(0, lo)), faint)
 	}
 }
 
 func (c *canvas) lines(ch Chart, mid func(int) float64, y func(float64) float64) {
 	for i, s := range ch.Series {
-		col := colour(seriesColour(ch, i))
-		if path := band(s, mid, y); path != "" {
-			c.add(`<path d="%s" fill="%s" fill-opacity="0.16"/>`, path, col)
+		col := paint(seriesColour(ch, i))
+		if around := band(s, mid, y); len(around) > 0 {
+			c.shapes = append(c.shapes, shape{points: around, filled: true, alpha: 0.16, fill: col})
 		}
-		path, pen := "", "M"
+		c.strokes(s.Points, mid, y, 2.2, s.Dashed, col)
 		for k, p := range s.Points {
-			if !p.Valid {
-				pen = "M"
-				continue
-			}
-			path += pen + num(mid(k)) + " " + num(y(p.V))
-			pen = "L"
-		}
-		dash := ""
-		if s.Dashed {
-			dash = ` stroke-dasharray="5 4"`
-		}
-		c.add(`<path d="%s" fill="none" stroke="%s" stroke-width="2.2" stroke-linejoin="round" stroke-linecap="round"%s/>`, path, col, dash)
-		for k, p := range s.Points {
-			if !p.Valid || s.Dashed && k > 0 && i > 0 && k < len(ch.Series[i-1].Points) && ch.Series[i-1].Points[k].Valid {
+			if !p.Valid || s.Dashed && i > 0 && k < len(ch.Series[i-1].Points) && ch.Series[i-1].Points[k].Valid {
 				continue // where an expectation starts it repeats the last figure
 			}
-			c.add(`<circle cx="%s" cy="%s" r="3.2" fill="%s"><title>%s</title></circle>`, num(mid(k)), num(y(p.V)), col, html.EscapeString(ch.X[k]+": "+p.Text))
+			c.shapes = append(c.shapes, shape{points: []point{{mid(k), y(p.V)}}, r: 3.2, fill: col, filled: true, tip: ch.X[k] + ": " + p.Text})
 		}
 	}
 }
 
+// strokes draws one line for each run of points without a gap.
+func (c *canvas) strokes(points []Point, x func(int) float64, y func(float64) float64, width float64, dash bool, col paint) {
+	var run []point
+	flush := func() {
+		if len(run) > 1 {
+			c.shapes = append(c.shapes, shape{points: run, stroke: width, dash: dash, fill: col})
+		}
+		run = nil
+	}
+	for k, p := range points {
+		if !p.Valid {
+			flush()
+			continue
+		}
+		run = append(run, point{x(k), y(p.V)})
+	}
+	flush()
+}
+
 // band is the outline of the interval around a series.
-func band(s Series, mid func(int) float64, y func(float64) float64) string {
-	up, down := "", ""
+func band(s Series, mid func(int) float64, y func(float64) float64) []point {
+	var up, down []point
 	for k := range s.Points {
 		if k >= len(s.Low) || k >= len(s.High) || !s.Low[k].Valid || !s.High[k].Valid {
 			continue
 		}
-		if up == "" {
-			up = "M"
-		} else {
-			up += "L"
-		}
-		up += num(mid(k)) + " " + num(y(s.High[k].V))
-		down = "L" + num(mid(k)) + " " + num(y(s.Low[k].V)) + down
+		up = append(up, point{mid(k), y(s.High[k].V)})
+		down = append(down, point{mid(k), y(s.Low[k].V)})
 	}
-	if up == "" {
-		return ""
+	if len(up) < 2 {
+		return nil
 	}
-	return up + down + "Z"
+	for i := len(down) - 1; i >= 0; i-- {
+		up = append(up, down[i])
+	}
+	return up
 }
 
 func (c *canvas) columns(ch Chart, mid func(int) float64, y func(float64) float64, slot float64) {
@@ -115,7 +115,7 @@ func (c *canvas) columns(ch Chart, mid func(int) float64, y func(float64) float6
 				if p.V < 0 {
 					at = y(p.V) + 13
 				}
-				c.add(`<text x="%s" y="%s" text-anchor="middle" font-size="10.5" fill="%s">%s</text>`, num(mid(k)), num(at), faint, html.EscapeString(p.Text))
+				c.write(mid(k), at, "middle", 10.5, faint, p.Text)
 			}
 		}
 	}
@@ -148,8 +148,7 @@ func (c *canvas) rect(x, y, w, h float64, series int, category, name string, p P
 	if named {
 		tip = category + ", " + name + ": " + p.Text
 	}
-	c.add(`<rect x="%s" y="%s" width="%s" height="%s" rx="1.5" fill="%s"><title>%s</title></rect>`, num(x), num(y), num(math.Max(w, 0.5)), num(math.Max(h, 0.5)),
-		colour(series), html.EscapeString(tip))
+	c.shapes = append(c.shapes, shape{points: []point{{x, y}}, w: math.Max(w, 0.5), h: math.Max(h, 0.5), fill: paint(series), filled: true, tip: tip})
 }
 
 // bars draws horizontal bars with their numbers at the end.
@@ -166,6 +165,7 @@ func (c *canvas) bars(ch Chart) {
 		}
 	}
 	right += 14
+	room := left - 10
 	if lo < 0 {
 		left += right
 	}
@@ -180,11 +180,7 @@ func (c *canvas) bars(ch Chart) {
 	each := math.Min(slot*0.74/float64(len(ch.Series)), 26)
 	for k, name := range ch.X {
 		y0 := top + slot*(float64(k)+0.5) - each*float64(len(ch.Series))/2
-		room := left - 10
-		if lo < 0 {
-			room -= right
-		}
-		c.add(`<text x="%s" y="%s" text-anchor="end" fill="%s">%s</text>`, num(room+2), num(top+slot*(float64(k)+0.5)+4), ink, html.EscapeString(fit(name, 12, room)))
+		c.write(room+2, top+slot*(float64(k)+0.5)+4, "end", 12, ink, fit(name, 12, room))
 		for i, s := range ch.Series {
 			if k >= len(s.Points) || !s.Points[k].Valid {
 				continue
@@ -196,10 +192,10 @@ func (c *canvas) bars(ch Chart) {
 			if p.V < 0 {
 				at, anchor = x(p.V)-6, "end"
 			}
-			c.add(`<text x="%s" y="%s" text-anchor="%s" font-size="11.5" fill="%s">%s</text>`, num(at), num(y+each/2+3.5), anchor, faint, html.EscapeString(p.Text))
+			c.write(at, y+each/2+3.5, anchor, 11.5, faint, p.Text)
 		}
 	}
-	c.add(`<line x1="%s" y1="%s" x2="%s" y2="%s" stroke="%s"/>`, num(x(0)), num(top), num(x(0)), num(c.h-6), faint)
+	c.line(x(0), top, x(0), c.h-6, faint)
 }
 
 // pie draws shares of the first series as a ring with a list of names beside it. Parts that are not positive have no share.
@@ -214,35 +210,39 @@ func (c *canvas) pie(ch Chart) {
 	r := math.Min(c.h/2-14, c.w*0.24)
 	cx, cy := r+16, c.h/2
 	angle := -math.Pi / 2
-	row := 0
-	rows := len(ch.X)
+	row, rows := 0, len(ch.X)
 	line := math.Min(22, (c.h-16)/float64(max(rows, 1)))
 	for k, p := range s.Points {
 		if !p.Valid || p.V <= 0 || k >= len(ch.X) {
 			continue
 		}
-		part := p.V / total
-		next := angle + 2*math.Pi*math.Min(part, 0.99999)
-		large := 0
-		if part > 0.5 {
-			large = 1
-		}
-		in := r * 0.56
-		c.add(`<path d="M%s %sA%s %s 0 %d 1 %s %sL%s %sA%s %s 0 %d 0 %s %sZ" fill="%s" stroke="var(--paper,#fff)" stroke-width="1.5"><title>%s</title></path>`,
-			num(cx+r*math.Cos(angle)), num(cy+r*math.Sin(angle)), num(r), num(r), large, num(cx+r*math.Cos(next)), num(cy+r*math.Sin(next)),
-			num(cx+in*math.Cos(next)), num(cy+in*math.Sin(next)), num(in), num(in), large, num(cx+in*math.Cos(angle)), num(cy+in*math.Sin(angle)),
-			colour(k), html.EscapeString(ch.X[k]+": "+p.Text))
+		next := angle + 2*math.Pi*p.V/total
+		c.shapes = append(c.shapes, shape{points: sector(cx, cy, r, r*0.56, angle, next), fill: paint(k), filled: true, edge: true, tip: ch.X[k] + ": " + p.Text})
+		angle = next
 		y := cy - line*float64(rows)/2 + line*(float64(row)+0.5)
 		x := cx + r + 32
-		c.add(`<rect x="%s" y="%s" width="12" height="10" rx="2" fill="%s"/>`, num(x), num(y-5), colour(k))
-		c.add(`<text x="%s" y="%s" fill="%s">%s <tspan fill="%s">%s</tspan></text>`, num(x+18), num(y+4), ink,
-			html.EscapeString(fit(ch.X[k], 12, c.w-x-120)), faint, html.EscapeString(p.Text))
-		angle = next
+		c.shapes = append(c.shapes, shape{points: []point{{x, y - 5}}, w: 12, h: 10, fill: paint(k), filled: true},
+			shape{points: []point{{x + 18, y + 4}}, size: 12, anchor: "start", fill: ink, text: fit(ch.X[k], 12, c.w-x-120), after: p.Text})
 		row++
 	}
 }
 
-// Spark draws a tiny line without axes, the last point marked.
+// sector is the outline of a part of a ring, its arcs as short chords.
+func sector(cx, cy, outer, inner, from, to float64) []point {
+	steps := max(2, int((to-from)/(math.Pi/60)))
+	var out []point
+	for i := range steps + 1 {
+		a := from + (to-from)*float64(i)/float64(steps)
+		out = append(out, point{cx + outer*math.Cos(a), cy + outer*math.Sin(a)})
+	}
+	for i := steps; i >= 0; i-- {
+		a := from + (to-from)*float64(i)/float64(steps)
+		out = append(out, point{cx + inner*math.Cos(a), cy + inner*math.Sin(a)})
+	}
+	return out
+}
+
+// Spark draws a tiny line without axes, the last point marked; "" when there are fewer than two points.
 func Spark(points []Point, label string) string {
 	c := &canvas{w: 120, h: 28}
 	lo, hi := math.Inf(1), math.Inf(-1)
@@ -261,17 +261,7 @@ func Spark(points []Point, label string) string {
 	}
 	x := func(i int) float64 { return 4 + (c.w-8)*float64(i)/float64(len(points)-1) }
 	y := func(v float64) float64 { return 4 + (c.h-8)*(1-(v-lo)/(hi-lo)) }
-	path, pen := "", "M"
-	for i, p := range points {
-		if !p.Valid {
-			pen = "M"
-			continue
-		}
-		path += pen + num(x(i)) + " " + num(y(p.V))
-		pen = "L"
-	}
-	c.add(`<svg class="spark" viewBox="0 0 120 28" preserveAspectRatio="xMinYMid meet" role="img" aria-label="%s" xmlns="http://www.w3.org/2000/svg"><path d="%s" fill="none" stroke="%s" stroke-width="1.8" stroke-linejoin="round"/>`,
-		html.EscapeString(label), path, colour(0))
-	c.add(`<circle cx="%s" cy="%s" r="2.8" fill="%s"/></svg>`, num(x(last)), num(y(points[last].V)), colour(0))
-	return c.String()
+	c.strokes(points, x, y, 1.8, false, 0)
+	c.shapes = append(c.shapes, shape{points: []point{{x(last), y(points[last].V)}}, r: 2.8, fill: 0, filled: true})
+	return c.svg("spark", label, 12)
 }

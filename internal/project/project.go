@@ -43,7 +43,18 @@ type File struct {
 	Limits   Limits                    `yaml:"limits" doc:"What a run may use and what is kept."`
 	Alerts   Alerts                    `yaml:"alerts" doc:"Who is told when a run does not end well."`
 	Targets  config.Map[*TargetConfig] `yaml:"targets" doc:"Settings per target. dev and prod always exist; dev cannot send."`
+	Twin     *Twin                     `yaml:"twin" doc:"Simulated vendors that the project reads and writes instead of real ones; every command that needs them starts them."`
 	Vars     map[string]any            `yaml:"vars" doc:"Values that SQL models and files may refer to; --vars overrides them."`
+}
+
+// Twin says which simulated vendors the project talks to: its sources and syncs name their address. The project's
+// logical time is the twin's date.
+type Twin struct {
+	Dir     string `yaml:"dir" default:".millrace/twin" doc:"Folder of the simulated vendors' state."`
+	Address string `yaml:"address" default:"127.0.0.1:8741" doc:"Loopback address that they are served at."`
+	Size    string `yaml:"size" default:"small" enum:"tiny,small,medium,large" doc:"Size of the simulated market."`
+	Seed    uint64 `yaml:"seed" default:"1" min:"1" doc:"Seed of the simulated market: the same seed is the same market."`
+	Date    string `yaml:"date" example:"2026-03-02" doc:"First day, as YYYY-MM-DD. Default: the simulated market's own."`
 }
 
 // Limits bound what a run uses. Zero means that Millrace chooses.

@@ -32,6 +32,7 @@ type Status struct {
 //	POST /_twin/faults              a rule, or a list of rules, to add
 //	DELETE /_twin/faults            no misbehaviour from here on
 //	POST /_twin/reset               forget every write and every day played
+//	POST /_twin/evaluate?what=people  a CSV as ReadMatches takes it; what may be accounts
 func (t *Twin) control(w http.ResponseWriter, r *http.Request) {
 	bad := func(err error) {
 		wire.JSON(w, http.StatusBadRequest, map[string]string{"error": err.Error()})
@@ -111,6 +112,17 @@ func (t *Twin) control(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		wire.JSON(w, http.StatusOK, t.Status())
+	case "POST evaluate":
+		answer, err := ReadMatches(r.Body)
+		if err != nil {
+			bad(err)
+			return
+		}
+		if r.URL.Query().Get("what") == "accounts" {
+			wire.JSON(w, http.StatusOK, t.EvaluateAccounts(answer))
+			return
+		}
+		wire.JSON(w, http.StatusOK, t.EvaluatePeople(answer))
 	default:
 		wire.JSON(w, http.StatusNotFound, map[string]string{"error": "no such control: " + r.Method + " " + r.URL.Path + "; see docs/twin.md"})
 	}

@@ -2,8 +2,10 @@ package twin
 
 import (
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"sort"
 	"strings"
@@ -209,4 +211,22 @@ func ReadMatches(r io.Reader) ([]Match, error) {
 		}
 		out = append(out, m)
 	}
+}
+
+// ReadQuality reads the answer of /_twin/evaluate.
+func ReadQuality(resp *http.Response) (Quality, error) {
+	var q Quality
+	if resp.StatusCode != http.StatusOK {
+		var e struct {
+			Error string `json:"error"`
+		}
+		if err := json.NewDecoder(resp.Body).Decode(&e); err != nil || e.Error == "" {
+			return q, &fault.Error{Msg: fmt.Sprintf("the address answers %s", resp.Status), Hint: "Give the address of a twin."}
+		}
+		return q, &fault.Error{Msg: e.Error}
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&q); err != nil {
+		return q, &fault.Error{Msg: "the address does not answer as a twin", Err: err, Hint: "Give the address of a twin."}
+	}
+	return q, nil
 }

@@ -55,6 +55,8 @@ type Twin struct {
 	faults  *faults
 	vendors map[string]http.Handler
 	handler http.Handler
+
+	onAdvance func() error
 }
 
 // New makes a twin that is kept in memory.
@@ -110,8 +112,17 @@ func (t *Twin) Date() time.Time {
 
 // AdvanceTo plays the market up to a day. A day that is not later changes nothing.
 func (t *Twin) AdvanceTo(date time.Time) error {
-	return t.db.Advance(date.UTC().Truncate(24 * time.Hour))
+	if err := t.db.Advance(date.UTC().Truncate(24 * time.Hour)); err != nil {
+		return err
+	}
+	if t.onAdvance != nil {
+		return t.onAdvance()
+	}
+	return nil
 }
+
+// OnAdvance has f called after each advance of the date. It must be set before the twin is served.
+func (t *Twin) OnAdvance(f func() error) { t.onAdvance = f }
 
 // Writes is the ledger: every effective write since the market was made.
 func (t *Twin) Writes() []store.Write {

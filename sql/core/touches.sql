@@ -16,31 +16,13 @@ columns:
   channel: {description: Channel of the visit; Unknown when its tags say nothing., data_tests: [not_null]}
   campaign: {description: Campaign tag.}
 --- */
-with visit_people as (
-  select visits.visit_id, visits.source, membership.person_id
-  from staging.web_visits as visits
-  inner join identity.person_records as records
-    on records.email = lower(trim(visits.email)) and not records.is_role_inbox
+with logins as (
+  select records.product_user_id, min(membership.person_id) as person_id
+  from identity.person_records as records
   inner join identity.person_membership as membership on membership.record_key = records.record_key
-  union
-  select visits.visit_id, visits.source, membership.person_id
-  from staging.web_visits as visits
-  inner join identity.person_records as records on records.product_user_id = visits.user_id
-  inner join identity.person_membership as membership on membership.record_key = records.record_key
-),
-devices as (
-  select visits.source, visits.anonymous_id, min(visit_people.person_id) as person_id
-  from staging.web_visits as visits
-  inner join visit_people on visit_people.visit_id = visits.visit_id and visit_people.source = visits.source
-  where visits.anonymous_id is not null
-  group by visits.source, visits.anonymous_id
-  having count(distinct visit_people.person_id) = 1
-),
-direct_people as (
-  select source, visit_id, min(person_id) as person_id
-  from visit_people
-  group by source, visit_id
-  having count(distinct person_id) = 1
+  where records.product_user_id is not null
+  group by records.product_user_id
+  having count(distinct membership.person_id) = 1
 ),
 happened as (
   select
@@ -56,16 +38,16 @@ happened as (
   union all
   select
     visits.source || ':visit:' || visits.visit_id,
-    coalesce(direct_people.person_id, devices.person_id),
+    coalesce(logins.person_id, devices.person_id),
     visits.visited_at,
     'visit',
     visits.page_path,
     visits.utm_medium,
     visits.utm_campaign
   from staging.web_visits as visits
-  left join direct_people on direct_people.source = visits.source and direct_people.visit_id = visits.visit_id
-  left join devices on devices.source = visits.source and devices.anonymous_id = visits.anonymous_id
-  where coalesce(direct_people.person_id, devices.person_id) is not null
+  left join logins on logins.product_user_id = visits.user_id
+  left join identity.devices on devices.source = visits.source and devices.anonymous_id = visits.anonymous_id
+  where coalesce(logins.person_id, devices.person_id) is not null
 )
 select
   happened.touch_id,

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"millrace/internal/fault"
+	"millrace/internal/twin"
+)
+
+type twinFlags struct {
+	dir, addr, size, date, files string
+	seed                         uint64
+	limits                       bool
+	faults                       []string
+}
+
+func newTwinCmd(a *app) *cobra.Command {
+	var f twinFlags
+	cmd := &cobra.Command{
+		Use:     "twin",
+		GroupID: "start",
+		Short:   "Serve simulated vendors over one simulated market, for trying and testing",
+		Long: `Twin serves HubSpot, Stripe, Google Ads, Google Data Manager, GA4 and Slack over a simulated B2B software company. The same
+seed, size and date give the same market. Every write is synced to a file in --dir before it is answered; without --dir the
+market lives in memory and ends with the command.
+
+The date stands still until it is moved: curl -X POST URL/_twin/advance -d '{"days": 1}'. docs/twin.md lists what is served,
+the credentials and the other controls.`,
+		Example: `  millrace twin --dir twin --addr 127.0.0.1:8899
+  millrace twin --size tiny --fault status_500:0.2 --fault drop_after:0.05:hubspot`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.twinServe(cmd.Context(), f) },
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.dir, "dir", "", "folder of the state file (default: in memory)")
+	fl.StringVar(&f.addr, "addr", "127.0.0.1:8899", "address to listen on, of this machine; port 0 takes a free one")
+	fl.StringVar(&f.size, "size", "", "tiny, small, medium or large (default: what --dir holds, else small)")
+	fl.Uint64Var(&f.seed, "seed", 0, "seed of the market (default: what --dir holds, else 1)")
+	fl.StringVar(&f.date, "date", "", "first logical day (default: what --dir holds, else 2026-03-02)")
+	fl.StringVar(&f.files, "files", "", "folder to write the company's exported files to: product events, availability of sales")
+	fl.BoolVar(&f.limits, "limits", false, "refuse calls beyond the vendors' rate limits")
+	fl.StringArrayVar(&f.faults, "fault", nil, "misbehave: KIND[:RATE[:VENDOR]], e.g. status_429:0.2:hubspot; repeatable")
+	cmd.AddCommand(newTwinEvaluateCmd(a))
+	return cmd
+}
+
+func (f twinFlags) options() (twin.Options, error) {
+	o := twin.Options{Size: f.size, Seed: f.seed, Limits: f.limits}
+	if f.date != "" {
+		d, err := time.Parse(time.DateOnly, f.date)
+		if err != nil {
+			return o, &fault.Error{Key: "--date", Value: f.date, Msg: "not a date", Hint: "Write it as 2026-03-02."}
+		}
+		o.Date = d
+	}
+	for _, s := range f.faults {
+		parts := strings.SplitN(s, ":", 3)
+		x := twin.Fault{Kind: parts[0]}
+		if len(parts) > 1 {
+			if _, err := fmt.Sscan(parts[1], &x.Rate); err != nil {
+				return o, &fault.Error{Key: "--fault", Value: s, Msg: "the rate is not a number", Hint: "Write KIND:RATE:VENDOR, e.g. status_429:0.2:hubspot."}
+			}
+		}
+		if len(parts) > 2 {
+			x.Vendor = parts[2]
+		}
+		o.Faults = append(o.Faults, x)
+	}
+	return o, nil
+}
+
+func (a *app) twinServe(ctx context.Context, f twinFlags) error {
+	o, err := f.options()
+	if err != nil {
+		return err
+	}
+	tw, err := twin.Open(f.dir, o)
+	if err != nil {
+		return err
+	}
+	defer tw.Close()
+	if f.files != "" {
+		if err := tw.WriteFiles(f.files); err != nil {
+			return err
+		}
+		tw.OnAdvance(func() error { return tw.WriteFiles(f.files) })
+	}
+	return tw.Serve(ctx, f.addr, a.log, func(url string) {
+		st := tw.Status()
+		if a.flags.json {
+			a.con.Result(map[string]any{"url": url, "pid": os.Getpid(), "state": st})
+			return
+		}
+		a.con.Say("simulated vendors at %s (size %s, seed %d, date %s); stop with Ctrl-C", url, st.Size, st.Seed, st.Date)
+		if f.dir == "" {
+			a.con.Say("nothing is kept: give --dir to keep what is written")
+		}
+	})
+}
+
+func newTwinEvaluateCmd(a *app) *cobra.Command {
+	var dir, url string
+	var accounts bool
+	cmd := &cobra.Command{
+		Use:   "evaluate FILE",
+		Short: "Compare an answer to who-is-who with the truth of the simulated market",
+		Long: `Evaluate reads a CSV with the columns record and person (or source, object, id and person_id; - is standard input), and
+counts pairs of records: precision is the share of joined pairs that are truly one person, recall the share of the pairs that
+are one person and share an exact identifier which were joined.`,
+		Example: "  millrace query --csv 'select source, object, id, person_id from identity.membership' | millrace twin evaluate --dir twin -",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			q, err := a.twinEvaluate(cmd.Context(), dir, url, accounts, args[0])
+			if err != nil {
+				return err
+			}
+			if a.flags.json {
+				return a.con.Result(q)
+			}
+			a.con.Say("precision %.4f (%d of %d joined pairs are right)", q.Precision, q.Right, q.Predicted)
+			a.con.Say("recall    %.4f (%d of %d pairs that share an exact identifier were joined)", q.Recall, q.Found, q.Findable)
+			a.con.Say("of the joined pairs that share an exact identifier %.4f are right (%d of %d)", q.SharingPrecision, q.SharingOK, q.Sharing)
+			a.con.Say("records: %d judged, %d of the truth not in the answer, %d in the answer that the truth does not know", q.Records, q.Missing, q.Unknown)
+			for _, w := range q.Wrong {
+				a.con.Say("  joined, but two: %s  %s", w[0], w[1])
+			}
+			for _, w := range q.Missed {
+				a.con.Say("  apart, but one:  %s  %s", w[0], w[1])
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "folder of a twin that is not running")
+	cmd.Flags().StringVar(&url, "url", "", "address of a running twin")
+	cmd.Flags().BoolVar(&accounts, "accounts", false, "judge accounts instead of people")
+	return cmd
+}
+
+func (a *app) twinEvaluate(ctx context.Context, dir, url string, accounts bool, file string) (twin.Quality, error) {
+	in := a.stdin
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return twin.Quality{}, fault.Wrap(err, "read the answer")
+		}
+		defer f.Close()
+		in = f
+	}
+	if (dir == "") == (url == "") {
+		return twin.Quality{}, &fault.Error{Msg: "give the twin to compare with", Hint: "Use --url for a running one, --dir for the folder of one that is not running."}
+	}
+	if url != "" {
+		return askTwin(ctx, url, accounts, in)
+	}
+	answer, err := twin.ReadMatches(in)
+	if err != nil {
+		return twin.Quality{}, err
+	}
+	tw, err := twin.Open(dir, twin.Options{})
+	if err != nil {
+		return twin.Quality{}, err
+	}
+	defer tw.Close()
+	if accounts {
+		return tw.EvaluateAccounts(answer), nil
+	}
+	return tw.EvaluatePeople(answer), nil
+}
+
+func askTwin(ctx context.Context, url string, accounts bool, in io.Reader) (q twin.Quality, err error) {
+	what := map[bool]string{true: "accounts", false: "people"}[accounts]
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(url, "/")+"/_twin/evaluate?what="+what, in)
+	if err != nil {
+		return q, &fault.Error{Key: "--url", Value: url, Msg: "not an address", Err: err, Hint: "Write it as http://127.0.0.1:8899."}
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return q, fault.Hint(fault.Wrap(err, "ask the twin"), "Is it running? Start it with millrace twin.")
+	}
+	defer resp.Body.Close()
+	return twin.ReadQuality(resp)
+}

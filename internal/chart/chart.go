@@ -1,12 +1,11 @@
-// Package chart draws small, honest charts as SVG: bars start at zero, gaps stay gaps, every mark carries its number.
-// Colours are CSS variables with fallbacks, so a page decides about dark and light. Output depends on its input alone.
+// Package chart draws small, honest charts as SVG and PNG: bars start at zero, gaps stay gaps, every mark carries its
+// number. In SVG colours are CSS variables with fallbacks, so a page decides about dark and light. Output depends on its
+// input alone.
 //
 // It knows no stage and no report: callers hand in plain numbers and the text of each.
 package chart
 
 import (
-	"fmt"
-	"html"
 	"math"
 	"strconv"
 	"strings"
@@ -55,38 +54,61 @@ func Palette() []string {
 	return []string{"#2f6db5", "#d9822b", "#3a9b6e", "#a45fb8", "#c44e52", "#6b7c93", "#b5a13a", "#2aa7b8"}
 }
 
-type canvas struct {
-	strings.Builder
-	w, h float64
-}
-
-func (c *canvas) add(format string, args ...any) { fmt.Fprintf(&c.Builder, format, args...) }
-
-// num writes a coordinate with at most two digits after the point.
-func num(f float64) string {
-	s := strconv.FormatFloat(math.Round(f*100)/100, 'f', -1, 64)
-	if s == "-0" {
-		return "0"
-	}
-	return s
-}
-
-func colour(i int) string {
-	p := Palette()
-	return fmt.Sprintf("var(--c%d,%s)", i%len(p)+1, p[i%len(p)])
-}
+// paint is a colour by its meaning: a page decides about dark and light, a picture has one of each.
+type paint int
 
 const (
-	ink   = "var(--ink,#1c2430)"
-	faint = "var(--faint,#5b6675)"
-	rule  = "var(--rule,#d9dee5)"
+	ink paint = -1 - iota
+	faint
+	rule
+	paper
 )
+
+// point is a place on the canvas.
+type point struct{ x, y float64 }
+
+// shape is one mark: a text (size), a circle (r), a rectangle (w, h) at the first point, or a line or area through all.
+type shape struct {
+	points []point
+	w, h   float64
+	r      float64
+	text   string
+	after  string // a second text in the faint colour behind the first
+	anchor string // start, middle, end
+	size   float64
+	fill   paint
+	filled bool
+	alpha  float64 // of an area; 0 means 1
+	stroke float64 // width of a line
+	dash   bool
+	edge   bool   // an area with a thin line of paper around it
+	tip    string // what a pointer sees
+}
+
+// canvas collects marks; SVG and PNG put them down.
+type canvas struct {
+	w, h   float64
+	shapes []shape
+}
+
+func (c *canvas) line(x1, y1, x2, y2 float64, p paint) {
+	c.shapes = append(c.shapes, shape{points: []point{{x1, y1}, {x2, y2}}, stroke: 1, fill: p})
+}
+
+func (c *canvas) write(x, y float64, anchor string, size float64, p paint, s string) {
+	c.shapes = append(c.shapes, shape{points: []point{{x, y}}, text: s, anchor: anchor, size: size, fill: p})
+}
 
 // SVG draws the chart as one self-contained element. A chart without a single number is an empty string.
 func (ch Chart) SVG() string {
 	if !ch.any() {
 		return ""
 	}
+	return ch.layout().svg("chart", ch.Title, 12)
+}
+
+// layout places every mark.
+func (ch Chart) layout() *canvas {
 	if ch.Tick == nil {
 		ch.Tick = func(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
 	}
@@ -95,28 +117,22 @@ func (ch Chart) SVG() string {
 		c.w = 720
 	}
 	if c.h == 0 {
-		c.h = 300
-		if ch.Kind == Pie {
+		switch c.h = 300; ch.Kind {
+		case Pie:
 			c.h = 230
-		}
-		if ch.Kind == Bar {
+		case Bar:
 			c.h = float64(len(ch.X))*26*barsPer(ch) + 34 + legendHeight(ch)
 		}
 	}
-	body := &canvas{w: c.w, h: c.h}
 	switch ch.Kind {
 	case Bar:
-		body.bars(ch)
+		c.bars(ch)
 	case Pie:
-		body.pie(ch)
+		c.pie(ch)
 	default:
-		body.plot(ch)
+		c.plot(ch)
 	}
-	c.add(`<svg class="chart" viewBox="0 0 %s %s" role="img" aria-label="%s" xmlns="http://www.w3.org/2000/svg" font-family="inherit" font-size="12">`,
-		num(c.w), num(c.h), html.EscapeString(ch.Title))
-	c.WriteString(body.String())
-	c.WriteString("</svg>")
-	return c.String()
+	return c
 }
 
 func (ch Chart) any() bool {
@@ -147,11 +163,11 @@ func (c *canvas) legend(ch Chart) {
 	x := 4.0
 	for i, s := range ch.Series {
 		if s.Dashed {
-			c.add(`<line x1="%s" y1="9" x2="%s" y2="9" stroke="%s" stroke-width="2" stroke-dasharray="4 3"/>`, num(x), num(x+12), colour(seriesColour(ch, i)))
+			c.shapes = append(c.shapes, shape{points: []point{{x, 9}, {x + 12, 9}}, stroke: 2, dash: true, fill: paint(seriesColour(ch, i))})
 		} else {
-			c.add(`<rect x="%s" y="4" width="12" height="10" rx="2" fill="%s"/>`, num(x), colour(seriesColour(ch, i)))
+			c.shapes = append(c.shapes, shape{points: []point{{x, 4}}, w: 12, h: 10, filled: true, fill: paint(seriesColour(ch, i))})
 		}
-		c.add(`<text x="%s" y="13" fill="%s">%s</text>`, num(x+17), ink, html.EscapeString(s.Name))
+		c.write(x+17, 13, "start", 12, ink, s.Name)
 		x += 17 + textWidth(s.Name, 12) + 16
 	}
 }

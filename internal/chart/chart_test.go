@@ -1,7 +1,9 @@
 package chart
 
 import (
+	"bytes"
 	"encoding/xml"
+	"image/png"
 	"io"
 	"math"
 	"regexp"
@@ -51,11 +53,15 @@ func TestEveryKindDraws(t *testing.T) {
 			"equal":    {{Name: "a", Points: pts(7, 7, 7)}},
 			"short":    {{Name: "a", Points: pts(7)}},
 		} {
-			svg := Chart{Title: `"quoted" <title>`, Kind: kind, X: []string{"x & y", "a long name that cannot fit anywhere at all, not even here", "z"}, Series: series}.SVG()
+			chart := Chart{Title: `"quoted" <title>`, Kind: kind, X: []string{"x & y", "a long name that cannot fit anywhere at all, not even here", "z"}, Series: series}
+			svg := chart.SVG()
 			if svg == "" {
 				t.Errorf("%s %s: nothing drawn", kind, name)
 			}
 			wellFormed(t, string(kind)+" "+name, svg)
+			if p, err := chart.PNG(1); err != nil || len(p) < 800 {
+				t.Errorf("%s %s: picture of %d bytes, %v", kind, name, len(p), err)
+			}
 		}
 		if svg := (Chart{Kind: kind, X: []string{"a"}, Series: []Series{{Points: pts(gap)}}}).SVG(); svg != "" {
 			t.Errorf("%s: something drawn for nothing", kind)
@@ -94,5 +100,47 @@ func TestSpark(t *testing.T) {
 	wellFormed(t, "spark", Spark(pts(1, gap, 3), "a & b"))
 	if Spark(pts(gap, gap), "") != "" || Spark(pts(1), "") != "" {
 		t.Error("a line drawn for nothing")
+	}
+}
+
+// TestPictureShowsTheMarks: the picture of a bar is as long as its number, in the palette's colour, on white.
+func TestPictureShowsTheMarks(t *testing.T) {
+	data, err := Chart{Kind: Column, X: []string{"a", "b"}, Series: []Series{{Name: "s", Points: pts(100, 50)}}}.PNG(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := png.Decode(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	column := map[int]int{} // how many pixels of the first colour each column of the picture has
+	for x := range img.Bounds().Dx() {
+		for y := range img.Bounds().Dy() {
+			if r, g, b, _ := img.At(x, y).RGBA(); r>>8 == 0x2f && g>>8 == 0x6d && b>>8 == 0xb5 {
+				column[x]++
+			}
+		}
+	}
+	most, lengths := 0, map[int]bool{}
+	for _, n := range column {
+		most = max(most, n)
+		lengths[n/8] = true
+	}
+	if most < 300 {
+		t.Fatalf("the longest bar has %d pixels", most)
+	}
+	half := false
+	for _, n := range column {
+		half = half || n > most/2-8 && n < most/2+8
+	}
+	if !half {
+		t.Errorf("no bar is half as long as the longest (%d): %v", most, lengths)
+	}
+	if r, g, b, _ := img.At(0, 0).RGBA(); r != 0xffff || g != 0xffff || b != 0xffff {
+		t.Error("the paper is not white")
+	}
+	again, err := Chart{Kind: Column, X: []string{"a", "b"}, Series: []Series{{Name: "s", Points: pts(100, 50)}}}.PNG(2)
+	if err != nil || !bytes.Equal(data, again) {
+		t.Error("the same chart gives another picture")
 	}
 }

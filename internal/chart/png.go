@@ -101,10 +101,20 @@ func (r *raster) put(s shape) error {
 
 // area fills a closed outline.
 func (r *raster) area(points []point, p paint, alpha float64) {
-	b := r.img.Bounds()
-	z := vector.NewRasterizer(b.Dx(), b.Dy())
+	// Only the box around the outline is looked at: the cost follows the mark and not the picture.
+	lo, hi := [2]float32{math.MaxFloat32, math.MaxFloat32}, [2]float32{}
+	for _, q := range points {
+		x, y := r.at(q)
+		lo, hi = [2]float32{min(lo[0], x), min(lo[1], y)}, [2]float32{max(hi[0], x), max(hi[1], y)}
+	}
+	box := image.Rect(int(lo[0]), int(lo[1]), int(hi[0])+2, int(hi[1])+2).Intersect(r.img.Bounds())
+	if box.Empty() {
+		return
+	}
+	z := vector.NewRasterizer(box.Dx(), box.Dy())
 	for i, q := range points {
 		x, y := r.at(q)
+		x, y = x-float32(box.Min.X), y-float32(box.Min.Y)
 		if i == 0 {
 			z.MoveTo(x, y)
 		} else {
@@ -117,7 +127,7 @@ func (r *raster) area(points []point, p paint, alpha float64) {
 		mix := func(v uint8) uint8 { return uint8(float64(v)*alpha + 0.5) }
 		col = color.RGBA{mix(col.R), mix(col.G), mix(col.B), mix(255)} // premultiplied
 	}
-	z.Draw(r.img, b, image.NewUniform(col), image.Point{})
+	z.Draw(r.img, box, image.NewUniform(col), image.Point{})
 }
 
 func circle(at point, radius float64) []point {

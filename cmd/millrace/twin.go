@@ -129,6 +129,9 @@ are one person and share an exact identifier which were joined.`,
 			a.con.Say("recall    %.4f (%d of %d pairs that share an exact identifier were joined)", q.Recall, q.Found, q.Findable)
 			a.con.Say("of the joined pairs that share an exact identifier %.4f are right (%d of %d)", q.SharingPrecision, q.SharingOK, q.Sharing)
 			a.con.Say("records: %d judged, %d of the truth not in the answer, %d in the answer that the truth does not know", q.Records, q.Missing, q.Unknown)
+			if len(q.LeftOut) > 0 {
+				a.con.Say("not judged, because the answer has none of them: %s", strings.Join(q.LeftOut, ", "))
+			}
 			for _, w := range q.Wrong {
 				a.con.Say("  joined, but two: %s  %s", w[0], w[1])
 			}

@@ -24,15 +24,17 @@ type Match struct {
 // Quality says how well an answer agrees with the truth. A pair is two records; a shared mailbox (info@, billing@) is
 // nobody: joining it to a person is wrong, joining or not joining two records of one mailbox is neither.
 type Quality struct {
-	Records   int `json:"records"`             // of the answer that the truth knows
-	Unknown   int `json:"unknown"`             // of the answer that the truth does not know
-	Missing   int `json:"missing"`             // of the truth that the answer does not place
-	Predicted int `json:"predicted_pairs"`     // pairs that the answer joins
-	Right     int `json:"right_pairs"`         // of them, truly one entity
-	Findable  int `json:"findable_pairs"`      // truly one entity and sharing an exact identifier
-	Found     int `json:"found_pairs"`         // of them, joined by the answer
-	Sharing   int `json:"sharing_pairs"`       // joined by the answer and sharing an exact identifier
-	SharingOK int `json:"right_sharing_pairs"` // of them, truly one entity
+	Kinds     []string `json:"kinds"`               // source/object of the records that were judged: those the answer has
+	LeftOut   []string `json:"left_out"`            // those of the truth of which the answer has no record
+	Records   int      `json:"records"`             // of the answer that the truth knows
+	Unknown   int      `json:"unknown"`             // of the answer that the truth does not know
+	Missing   int      `json:"missing"`             // of the truth, of these kinds, that the answer does not place
+	Predicted int      `json:"predicted_pairs"`     // pairs that the answer joins
+	Right     int      `json:"right_pairs"`         // of them, truly one entity
+	Findable  int      `json:"findable_pairs"`      // truly one entity and sharing an exact identifier
+	Found     int      `json:"found_pairs"`         // of them, joined by the answer
+	Sharing   int      `json:"sharing_pairs"`       // joined by the answer and sharing an exact identifier
+	SharingOK int      `json:"right_sharing_pairs"` // of them, truly one entity
 
 	Precision        float64 `json:"precision"`         // Right / Predicted
 	Recall           float64 `json:"recall"`            // Found / Findable
@@ -81,11 +83,20 @@ func evaluate(answer []Match, truth map[string]string, identifiers map[string][]
 		entity[m.Record] = m.Entity
 		clusters[m.Entity] = append(clusters[m.Entity], m.Record)
 	}
+	// Only kinds of which the answer has a record are judged: who reads no event stream is not asked about it.
+	judged, left := map[string]bool{}, map[string]bool{}
+	for r := range entity {
+		judged[kindOf(r)] = true
+	}
 	for r := range truth {
-		if entity[r] == "" {
+		switch {
+		case !judged[kindOf(r)]:
+			left[kindOf(r)] = true
+		case entity[r] == "":
 			q.Missing++
 		}
 	}
+	q.Kinds, q.LeftOut = sortedKeys(judged), sortedKeys(left)
 	role := func(id string) bool { return strings.HasPrefix(id, "role:") }
 	for _, e := range sortedKeys(clusters) {
 		q.count(clusters[e], truth, role)
@@ -93,7 +104,7 @@ func evaluate(answer []Match, truth map[string]string, identifiers map[string][]
 	// Pairs that share an identifier, each once.
 	owners := map[string][]string{}
 	for _, r := range sortedKeys(identifiers) {
-		if truth[r] == "" {
+		if truth[r] == "" || !judged[kindOf(r)] {
 			continue
 		}
 		for _, id := range identifiers[r] {
@@ -132,6 +143,9 @@ func evaluate(answer []Match, truth map[string]string, identifiers map[string][]
 	q.Precision, q.Recall, q.SharingPrecision = share(q.Right, q.Predicted), share(q.Found, q.Findable), share(q.SharingOK, q.Sharing)
 	return q
 }
+
+// kindOf is the source and object of a record.
+func kindOf(record string) string { return record[:max(strings.LastIndex(record, "/"), 0)] }
 
 // count adds the pairs of one cluster without listing them: groups of one true entity pair rightly, all others wrongly.
 func (q *Quality) count(records []string, truth map[string]string, role func(string) bool) {

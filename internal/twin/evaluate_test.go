@@ -96,6 +96,16 @@ func TestEvaluatePeople(t *testing.T) {
 	if q := tw.EvaluatePeople(resolve(tw, false)); q.Precision > 0.98 || q.Recall < 0.99 {
 		t.Errorf("without protection: %+v", q)
 	}
+	// Who reads the CRM only is judged by the CRM only.
+	var crm []twin.Match
+	for _, m := range truth {
+		if strings.HasPrefix(m.Record, "hubspot/contacts/") {
+			crm = append(crm, m)
+		}
+	}
+	if q := tw.EvaluatePeople(crm); q.Recall != 1 || q.Missing != 0 || !slices.Equal(q.Kinds, []string{"hubspot/contacts"}) || len(q.LeftOut) != 4 {
+		t.Errorf("contacts only: %+v", q)
+	}
 	one := make([]twin.Match, len(truth))
 	for i, m := range truth {
 		one[i] = twin.Match{Record: m.Record, Entity: "all"}

@@ -29,16 +29,22 @@ people_by_login as (
   group by records.product_user_id
   having count(distinct membership.person_id) = 1
 ),
-claims as (
-  select visits.source, visits.anonymous_id, people_by_email.person_id, 'email' as evidence
-  from staging.web_visits as visits
-  inner join people_by_email on people_by_email.email = lower(trim(visits.email))
-  where visits.anonymous_id is not null
+seen as (
+  select source, anonymous_id, lower(trim(email)) as email, user_id
+  from staging.web_identities
   union
-  select visits.source, visits.anonymous_id, people_by_login.person_id, 'login'
-  from staging.web_visits as visits
-  inner join people_by_login on people_by_login.product_user_id = visits.user_id
-  where visits.anonymous_id is not null
+  select source, anonymous_id, null, user_id
+  from staging.web_visits
+  where anonymous_id is not null and user_id is not null
+),
+claims as (
+  select seen.source, seen.anonymous_id, people_by_email.person_id, 'email' as evidence
+  from seen
+  inner join people_by_email on people_by_email.email = seen.email
+  union
+  select seen.source, seen.anonymous_id, people_by_login.person_id, 'login'
+  from seen
+  inner join people_by_login on people_by_login.product_user_id = seen.user_id
 )
 select
   source,

@@ -68,7 +68,7 @@ event_states as (
       try_cast(item ->> '$.quantity' as bigint)
     ) as previous_quantity,
     coalesce(previous ->> '$.items.data[0].price.id', item ->> '$.price.id') as previous_price_id,
-    coalesce(previous ->> '$.status', case when subscription ->> '$.status' = 'canceled' then 'active' end, subscription ->> '$.status') as previous_status
+    coalesce(previous ->> '$.status', case when (subscription ->> '$.status') = 'canceled' then 'active' end, subscription ->> '$.status') as previous_status
   from event_items
 ),
 known_subscriptions as (

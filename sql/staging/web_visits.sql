@@ -1,14 +1,13 @@
 /* ---
 description: >
-  Visits of the web site by browsers, with the address or user id where the visitor gave one. Empty until it is
-  pointed at a table of your own: replace the statement by a select from your raw relation with these columns.
+  Pages that browsers saw. Empty until it is pointed at a table of your own: replace the statement by a select from
+  your raw relation with these columns.
 materialized: table
 owner: marketing
 columns:
   source: {description: "Source of the project.", data_tests: [not_null]}
   visit_id: {description: "Id of the visit.", data_tests: [not_null]}
   anonymous_id: {description: "Id of the browser."}
-  email: {description: "Address that the visitor gave.", pii: email}
   user_id: {description: "User of the product who was logged in."}
   visited_at: {description: "When it began (UTC)."}
   page_path: {description: "Path of the page."}
@@ -22,7 +21,6 @@ select
   null::varchar as source,
   null::varchar as visit_id,
   null::varchar as anonymous_id,
-  null::varchar as email,
   null::varchar as user_id,
   null::timestamp as visited_at,
   null::varchar as page_path,

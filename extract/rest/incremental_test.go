@@ -447,3 +447,23 @@ func TestSplitNeedsOrder(t *testing.T) {
 	wantError(t, g.err, "", "do not come in the order of id")
 	_ = httpx.Transient
 }
+
+// Positions that earlier runs stored are read as they were meant: this is their format, which must not change silently.
+func TestStoredPositions(t *testing.T) {
+	c := &crm{cap: 20, pageSize: 4}
+	for i := 1; i <= 12; i++ {
+		c.rows = append(c.rows, crmRow{i, now.Add(-time.Duration(i) * time.Hour)})
+	}
+	b := open(t, c.serve, crmFile, "")
+	for state, want := range map[string]string{
+		`{"cursor":"2026-03-10T08:30:00Z"}`: "1 2 3", // and one minute of look-back
+		`{"cursor":"2026-03-10T08:30:00Z","open":{"start":"2026-03-10T00:00:00Z","end":"2026-03-10T12:00:00Z","split":"9","last":true}}`: "10 11 12",
+		`{"open":{"start":"2020-01-01T00:00:00Z","end":"2026-03-10T12:00:00Z","page":"8","full":true,"last":true}}`:                      "9 10 11 12",
+		`{"cursor":"2026-03-10T08:30:00Z","backfill":{"from":"2026-03-10T00:00:00Z","to":"2026-03-10T02:30:00Z"}}`:                       "10 11 12",
+	} {
+		g := read(b, "people", landing.Checkpoint{Version: 1, State: []byte(state)})
+		if g.err != nil || g.ids() != want {
+			t.Errorf("%s: read %q, want %q, %v", state, g.ids(), want, g.err)
+		}
+	}
+}

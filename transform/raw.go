@@ -2,8 +2,6 @@ package transform
 
 import (
 	"fmt"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"sort"
 	"strconv"
@@ -53,9 +51,7 @@ func rawRelations(streams []RawStream) map[string]*rawRelation {
 		sort.Slice(r.streams, func(i, j int) bool { return r.streams[i].Source < r.streams[j].Source })
 		for _, s := range r.streams {
 			r.columns = widen(r.columns, s.Columns)
-			for _, m := range s.Loads {
-				r.columns = widen(r.columns, m.Schema.Columns)
-			}
+			r.columns = widen(r.columns, landing.Union(landing.Current(s.Loads)).Columns)
 		}
 	}
 	return out
@@ -70,46 +66,16 @@ func widen(have, more []landing.Column) []landing.Column {
 			out = append(out, c)
 			continue
 		}
-		out[i].Type = wider(out[i].Type, c.Type)
+		switch {
+		case out[i].Empty: // nobody has seen a value: the other side knows the type
+			out[i].Type, out[i].Empty = c.Type, c.Empty
+		case !c.Empty:
+			out[i].Type = landing.Widen(out[i].Type, c.Type)
+		}
 		out[i].PII = orElse(out[i].PII, c.PII)
 		out[i].Description = orElse(out[i].Description, c.Description)
 	}
 	return out
-}
-
-var decimalRE = regexp.MustCompile(`^DECIMAL\((\d+),\s*(\d+)\)$`)
-
-// wider is the least type of the landing lattice that holds all values of both types; text holds everything.
-func wider(a, b landing.Type) landing.Type {
-	if a == b {
-		return a
-	}
-	rank := func(t landing.Type) (intDigits, scale int, ok bool) {
-		if t == landing.BigInt {
-			return 19, 0, true
-		}
-		if m := decimalRE.FindStringSubmatch(string(t)); m != nil {
-			p, _ := strconv.Atoi(m[1])
-			s, _ := strconv.Atoi(m[2])
-			return p - s, s, true
-		}
-		return 0, 0, false
-	}
-	ai, as, aok := rank(a)
-	bi, bs, bok := rank(b)
-	switch {
-	case aok && bok:
-		i, s := max(ai, bi), max(as, bs)
-		if i+s > 38 {
-			return landing.Double
-		}
-		return landing.Type(fmt.Sprintf("DECIMAL(%d,%d)", i+s, s))
-	case a == landing.Double && bok, b == landing.Double && aok:
-		return landing.Double
-	case a == landing.Date && b == landing.Timestamp, a == landing.Timestamp && b == landing.Date:
-		return landing.Timestamp
-	}
-	return landing.Varchar
 }
 
 // relationColumns are the columns as SQL sees them, operational ones last.
@@ -126,33 +92,6 @@ func (r *rawRelation) relationColumns() []relation.Column {
 		relation.Column{Name: landing.ColRowID, Type: "VARCHAR", Description: "position within the source"})
 }
 
-// current are the loads whose rows count.
-func (s *RawStream) current() []landing.Manifest {
-	if s.Disposition != landing.Replace {
-		return s.Loads
-	}
-	// The last complete read begins at the last Starts at or before the last Complete. While nothing is complete yet, what
-	// has been read since the last start is shown rather than nothing.
-	last := len(s.Loads) - 1
-	for i := last; i >= 0; i-- {
-		if s.Loads[i].Complete {
-			last = i
-			break
-		}
-	}
-	first := 0
-	for i := last; i >= 0; i-- {
-		if s.Loads[i].Starts {
-			first = i
-			break
-		}
-	}
-	if last < 0 {
-		return nil
-	}
-	return s.Loads[first : last+1]
-}
-
 // query is the SELECT that gives the relation's rows, all columns cast to the relation's types.
 func (r *rawRelation) query() string {
 	var parts []string
@@ -162,20 +101,43 @@ func (r *rawRelation) query() string {
 	return strings.Join(parts, "\nunion all\n")
 }
 
+// streamQuery reads files of equal types together and casts each such group to the relation's types: one reader over files
+// of different types would choose a common type by rules of its own.
 func (r *rawRelation) streamQuery(s *RawStream) string {
-	var files []string
-	inFiles := map[string]bool{}
-	for _, m := range s.current() {
-		for _, f := range m.Files {
-			if f.Rows > 0 {
-				files = append(files, duck.Quote(filepath.Join(m.Dir, f.Name)))
-			}
+	groups := landing.Groups(landing.Current(s.Loads))
+	merge := s.Disposition == landing.Merge && len(s.PrimaryKey) > 0
+	var parts []string
+	for _, g := range groups {
+		if len(g.Paths) > 0 {
+			parts = append(parts, r.groupQuery(s, g, merge))
 		}
-		if m.Rows > 0 {
-			for _, c := range m.Schema.Columns {
-				inFiles[strings.ToLower(c.Name)] = true
-			}
-		}
+	}
+	if len(parts) == 0 {
+		return r.groupQuery(s, landing.Group{}, false)
+	}
+	q := strings.Join(parts, "\nunion all\n")
+	if !merge {
+		return q
+	}
+	var key, null, names []string
+	for _, k := range s.PrimaryKey {
+		key = append(key, duck.Ident(k))
+		null = append(null, duck.Ident(k)+" is null")
+	}
+	for _, c := range r.relationColumns() {
+		names = append(names, duck.Ident(c.Name))
+	}
+	// The latest load wins, within it the later file and row: a total order. Rows without a key cannot be merged and all
+	// stay (P2). Load ids and file names sort in commit order.
+	return fmt.Sprintf("select %s from (%s) qualify %s or row_number() over (partition by %s order by %s desc, filename desc, file_row_number desc) = 1",
+		strings.Join(names, ", "), q, strings.Join(null, " or "), strings.Join(key, ", "), duck.Ident(landing.ColLoadID))
+}
+
+// groupQuery reads one group of files; without files it is the relation's columns and no row.
+func (r *rawRelation) groupQuery(s *RawStream, g landing.Group, position bool) string {
+	held := map[string]bool{}
+	for _, c := range g.Columns {
+		held[strings.ToLower(c.Name)] = true
 	}
 	var cols []string
 	for _, c := range r.relationColumns() {
@@ -183,30 +145,25 @@ func (r *rawRelation) streamQuery(s *RawStream) string {
 		switch {
 		case c.Name == colSource:
 			cols = append(cols, fmt.Sprintf("%s as %s", duck.Quote(s.Source), id))
-		case len(files) == 0 || !inFiles[strings.ToLower(c.Name)] && !operational(c.Name):
+		case len(g.Paths) == 0 || !held[strings.ToLower(c.Name)] && !operational(c.Name):
 			cols = append(cols, fmt.Sprintf("null::%s as %s", c.Type, id))
 		default:
 			cols = append(cols, fmt.Sprintf("cast(%s as %s) as %s", id, c.Type, id))
 		}
 	}
-	if len(files) == 0 {
+	if len(g.Paths) == 0 {
 		return "select " + strings.Join(cols, ", ") + " where false"
 	}
-	merge := s.Disposition == landing.Merge && len(s.PrimaryKey) > 0
-	q := fmt.Sprintf("select %s from read_parquet([%s], union_by_name = true, hive_partitioning = false%s)", strings.Join(cols, ", "),
-		strings.Join(files, ", "), map[bool]string{true: ", filename = true, file_row_number = true"}[merge])
-	if !merge {
-		return q
+	options := ""
+	if position {
+		cols = append(cols, "filename", "file_row_number")
+		options = ", filename = true, file_row_number = true"
 	}
-	var key, null []string
-	for _, k := range s.PrimaryKey {
-		key = append(key, duck.Ident(k))
-		null = append(null, duck.Ident(k)+" is null")
+	var files []string
+	for _, path := range g.Paths {
+		files = append(files, duck.Quote(path))
 	}
-	// The latest load wins, within it the later file and row: a total order. Rows without a key cannot be merged and all
-	// stay (P2). Load ids and file names sort in commit order.
-	return q + fmt.Sprintf(" qualify %s or row_number() over (partition by %s order by %s desc, filename desc, file_row_number desc) = 1",
-		strings.Join(null, " or "), strings.Join(key, ", "), duck.Ident(landing.ColLoadID))
+	return fmt.Sprintf("select %s from read_parquet([%s], hive_partitioning = false%s)", strings.Join(cols, ", "), strings.Join(files, ", "), options)
 }
 
 func operational(col string) bool {
@@ -221,7 +178,7 @@ func (r *rawRelation) version() string {
 	}
 	for _, s := range r.streams {
 		h.add(s.Source, string(s.Disposition), strings.Join(s.PrimaryKey, "\x00"))
-		for _, m := range s.current() {
+		for _, m := range landing.Current(s.Loads) {
 			if m.Rows == 0 {
 				continue // an empty load changes no row
 			}

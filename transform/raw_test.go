@@ -74,9 +74,19 @@ func TestRawDispositions(t *testing.T) {
 			land(t, dir, s, "03", "select 3 as id, 3 as v", idv).Complete = true
 			land(t, dir, s, "04", "select 4 as id, 4 as v", idv).Starts = true // not complete yet
 		}, []string{"2|2|02", "3|3|03"}},
-		{"replace without a complete read shows what there is", landing.Replace, nil, func(t *testing.T, dir string, s *RawStream) {
+		{"replace without a complete read shows nothing yet", landing.Replace, nil, func(t *testing.T, dir string, s *RawStream) {
 			land(t, dir, s, "01", "select 1 as id, 1 as v", idv).Starts = true
-		}, []string{"1|1|01"}},
+		}, nil},
+		{"a full refresh takes the place of what was appended", landing.Append, nil, func(t *testing.T, dir string, s *RawStream) {
+			land(t, dir, s, "01", "select 1 as id, 1 as v", idv)
+			m := land(t, dir, s, "02", "select 1 as id, 1 as v", idv)
+			m.Starts, m.Complete = true, true
+			land(t, dir, s, "03", "select 2 as id, 2 as v", idv)
+		}, []string{"1|1|02", "2|2|03"}},
+		{"values of other types keep their own spelling", landing.Append, nil, func(t *testing.T, dir string, s *RawStream) {
+			land(t, dir, s, "01", "select 1 as id, true as v", append(id[:1:1], landing.Column{Name: "v", Type: landing.Boolean}))
+			land(t, dir, s, "02", "select 2 as id, 7 as v", idv)
+		}, []string{"1|true|01", "2|7|02"}},
 		{"nothing landed is an empty relation", landing.Append, nil, func(*testing.T, string, *RawStream) {}, nil},
 		{"an empty load is no change", landing.Append, nil, func(t *testing.T, dir string, s *RawStream) {
 			land(t, dir, s, "01", "select 1 as id, 1 as v where false", idv)
@@ -106,18 +116,6 @@ func TestRawAlias(t *testing.T) {
 	land(t, dir, &south, "02", "select 1 as id", cols)
 	build(t, dir, load(t, files{"sql/staging/deals.sql": "select _source, id from raw_crm.deals"}, south, north))
 	wantRows(t, dir, "from staging.deals order by all", "north|1", "south|1")
-}
-
-func TestWider(t *testing.T) {
-	for _, c := range [][3]landing.Type{
-		{landing.BigInt, landing.BigInt, landing.BigInt}, {landing.BigInt, "DECIMAL(18,4)", "DECIMAL(23,4)"}, {landing.BigInt, landing.Double, landing.Double},
-		{landing.Date, landing.Timestamp, landing.Timestamp}, {landing.Boolean, landing.BigInt, landing.Varchar}, {landing.JSON, landing.Varchar, landing.Varchar},
-		{"DECIMAL(38,0)", "DECIMAL(38,20)", landing.Double}, {"DECIMAL(10,2)", "DECIMAL(9,5)", "DECIMAL(13,5)"},
-	} {
-		if got, back := wider(c[0], c[1]), wider(c[1], c[0]); got != c[2] || back != c[2] {
-			t.Errorf("wider(%s, %s) = %s and %s, want %s", c[0], c[1], got, back, c[2])
-		}
-	}
 }
 
 // TestNewLoadRebuilds: a new load is a change for what reads the stream and for nothing else.

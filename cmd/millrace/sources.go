@@ -130,7 +130,7 @@ func (a *app) rawStreams(p *project.Project, list []source) ([]transform.RawStre
 		}
 		last := loads[len(loads)-1]
 		byName[name] = transform.RawStream{
-			Schema: "raw_" + last.Source, Name: last.Stream, Source: last.Source, Columns: landing.Union(loads).Columns, Loads: loads,
+			Schema: "raw_" + last.Source, Name: last.Stream, Source: last.Source, Columns: landing.Union(landing.Current(loads)).Columns, Loads: loads,
 			Disposition: last.Disposition, PrimaryKey: last.Schema.PrimaryKey,
 		}
 	}

@@ -59,7 +59,7 @@ func TestTrouble(t *testing.T) {
 		calls  int
 	}{
 		"bad credentials": {func(w http.ResponseWriter, _ *http.Request, _ int) { w.WriteHeader(401); fmt.Fprint(w, echo) }, "",
-			httpx.Auth, []string{"read crm.things", "401", "token *** is no good", "corr-1", "Check token under config of source crm"}, 0, 1},
+			httpx.Auth, []string{"401", "token *** is no good", "corr-1", "Check token under config of source crm"}, 0, 1},
 		"wrong scope": {func(w http.ResponseWriter, _ *http.Request, _ int) { w.WriteHeader(403); fmt.Fprint(w, echo) }, "",
 			httpx.Auth, []string{"403", "may not read this", "things.read"}, 0, 1},
 		"unknown property": {func(w http.ResponseWriter, _ *http.Request, _ int) {
@@ -95,7 +95,7 @@ func TestTrouble(t *testing.T) {
 		}, "",
 			httpx.Rate, []string{"asked to wait 24h0m0s"}, 0, 1},
 		"500 for ever": {func(w http.ResponseWriter, _ *http.Request, _ int) { w.WriteHeader(500); fmt.Fprint(w, echo) }, "",
-			httpx.Transient, []string{"read crm.things", "500", "3 attempts", "Run again later"}, 0, 3},
+			httpx.Transient, []string{"500", "3 attempts", "Run again later"}, 0, 3},
 		"the same page again": {func(w http.ResponseWriter, _ *http.Request, _ int) { fmt.Fprint(w, pageOf("2", 1, 2)) }, "",
 			"", []string{"same records as a page before"}, 2, 2},
 		"the same cursor again": {func(w http.ResponseWriter, _ *http.Request, call int) { fmt.Fprint(w, pageOf("2", call)) }, "",

@@ -57,7 +57,7 @@ func (s *source) Read(ctx context.Context, stream string, from landing.Checkpoin
 	return func(yield func(*extract.Batch, error) bool) {
 		err := s.read(ctx, stream, from, yield)
 		if err != nil && !errors.Is(err, errStopped) {
-			yield(nil, fault.Wrap(err, "read %s.%s", s.name, stream))
+			yield(nil, err) // the engine says which source and stream
 		}
 	}
 }

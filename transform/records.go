@@ -11,9 +11,6 @@ import (
 	"millrace/transform/relation"
 )
 
-// recordsSchema holds what a build says about itself.
-const recordsSchema = "millrace"
-
 // state is what a build says about itself: its relations and the outcome of its audits.
 type state struct {
 	id        string
@@ -46,6 +43,7 @@ func (s *state) build() relation.Build {
 	return b
 }
 
+// recordsDDL makes the tables in which a build says what it holds.
 const recordsDDL = `
 create schema if not exists millrace;
 create or replace table millrace.build (id varchar, published_at timestamp, engine varchar, format varchar, run_id varchar, project varchar, target varchar, dir varchar);

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +12,7 @@ import (
 
 	"millrace/internal/duck"
 	"millrace/internal/fault"
+	"millrace/transform/relation"
 )
 
 // prepare makes everything that must be there before nodes run in parallel: schemas (creating the same one from two
@@ -52,7 +51,7 @@ func (b *builder) prepare(ctx context.Context) error {
 			return fault.Wrap(fault.Hint(err, "A landed file is missing or damaged: `millrace doctor` names it."), "read the landed stream %s", name)
 		}
 	}
-	self := map[string][]relationColumn{}
+	self := map[string][]relation.Column{}
 	for name, r := range b.prev.nodes {
 		self[name] = r.Columns
 	}
@@ -62,28 +61,8 @@ func (b *builder) prepare(ctx context.Context) error {
 		}
 		b.lineage = b.bound.lineage(b.g)
 	}
+	b.maker = &maker{objects: b.objects, plan: b.plan, bound: b.bound, wh: b.wh, id: b.id}
 	return b.unitTests(ctx, func(u *UnitTest) bool { return b.todoU[u] })
-}
-
-// rawNeeded lists the landed streams that something in this build reads.
-func (b *builder) rawNeeded() map[string]bool {
-	out := map[string]bool{}
-	need := func(n *Node) {
-		for _, d := range n.Deps {
-			if b.g.Nodes[d].Kind == KindRaw {
-				out[d] = true
-			}
-		}
-	}
-	for name := range b.todo {
-		need(b.g.Nodes[name])
-	}
-	for _, c := range b.todoC {
-		if c.node != nil {
-			need(c.node)
-		}
-	}
-	return out
 }
 
 // task is one step of a build; it runs when all that it waits for has run.
@@ -308,7 +287,7 @@ func (b *builder) buildNode(ctx context.Context, n *Node) error {
 	}
 	start := b.p.Clock()
 	b.event(Event{Kind: EventStart, Node: n.Name, Materialized: n.Meta.Materialized})
-	rows, err := b.materialize(ctx, n)
+	rows, err := b.maker.materialize(ctx, n)
 	took := b.p.Clock().Sub(start)
 	b.p.step("made " + n.Name)
 	if err == nil {
@@ -351,58 +330,6 @@ func (b *builder) clear(ctx context.Context, n *Node) error {
 	return nil
 }
 
-func (b *builder) kind(name string) string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.physical[name]
-}
-
-func (b *builder) setKind(name, kind string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if kind == "" {
-		delete(b.physical, name)
-		return
-	}
-	b.physical[name] = kind
-}
-
-// create makes a table or view from a statement. The statement stands first on its line, so that DuckDB's line numbers
-// are those of the file.
-func (b *builder) create(ctx context.Context, kind, name, query string) error {
-	if err := b.drop(ctx, name); err != nil {
-		return err
-	}
-	if err := b.db.Exec(ctx, "create "+kind+" "+ident(name)+" as "+query); err != nil {
-		return err
-	}
-	b.setKind(name, kind)
-	return nil
-}
-
-func (b *builder) drop(ctx context.Context, name string) error {
-	kind := b.kind(name)
-	if kind == "" {
-		return nil
-	}
-	if err := b.db.Exec(ctx, "drop "+kind+" "+ident(name)); err != nil {
-		return fault.Wrap(err, "remove %s", name)
-	}
-	b.setKind(name, "")
-	return nil
-}
-
-func (b *builder) rename(ctx context.Context, from, to string) error {
-	_, table, _ := strings.Cut(to, ".")
-	kind := b.kind(from)
-	if err := b.db.Exec(ctx, "alter "+kind+" "+ident(from)+" rename to "+duck.Ident(table)); err != nil {
-		return fault.Wrap(err, "rename %s to %s", from, to)
-	}
-	b.setKind(from, "")
-	b.setKind(to, kind)
-	return nil
-}
-
 // swapIn puts the new version in place.
 func (b *builder) swapIn(ctx context.Context, n *Node) error {
 	if b.kind(n.Name) != "" {
@@ -415,143 +342,6 @@ func (b *builder) swapIn(ctx context.Context, n *Node) error {
 		}
 	}
 	return b.rename(ctx, n.Name+nextSuffix, n.Name)
-}
-
-// count is the number of rows of a relation.
-func (b *builder) count(ctx context.Context, name string) (int64, error) {
-	var n int64
-	err := b.db.Each(ctx, "select count(*) from "+ident(name), func(row []any) error {
-		n, _ = row[0].(int64)
-		return nil
-	})
-	return n, err
-}
-
-// runCheck runs one audit over what stands in the copy.
-func (b *builder) runCheck(ctx context.Context, c *check) error {
-	for _, r := range c.Reads {
-		if b.g.Nodes[r].Kind != KindRaw && b.kind(r) == "" {
-			b.record1(c, &TestResult{ID: c.ID, Name: c.Name, Relation: c.Relation, File: c.File, Line: c.Line, Status: StatusSkipped, Message: r + " is not there", Relations: c.Reads})
-			return nil
-		}
-	}
-	res := c.run(ctx, b.db, b.personal(c))
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	res.version = b.checkVersion(c)
-	b.record1(c, res)
-	b.event(Event{Kind: EventTest, Node: c.ID, Status: res.Status, Test: res, Took: res.Took})
-	return nil
-}
-
-func (b *builder) record1(c *check, r *TestResult) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.tests[c.ID] = r
-}
-
-// personal names the columns of what an audit reads that hold personal data, declared or inherited.
-func (b *builder) personal(c *check) map[string]bool {
-	out := map[string]bool{}
-	for _, r := range c.Reads {
-		if old := b.prev.nodes[r]; old != nil {
-			for _, col := range old.Columns {
-				if col.PII != "" {
-					out[strings.ToLower(col.Name)] = true
-				}
-			}
-		}
-		if b.lineage != nil {
-			for col := range b.lineage.Personal[r] {
-				out[col] = true
-			}
-		}
-	}
-	return out
-}
-
-// acceptNode judges a relation by its audits: the new version stays, or the old one comes back.
-func (b *builder) acceptNode(ctx context.Context, n *Node) error {
-	b.mu.Lock()
-	r := b.status[n.Name]
-	b.mu.Unlock()
-	bad := b.failing(n)
-	if r != nil && r.Status != StatusBuilt {
-		return b.finished(n)
-	}
-	if len(bad) > 0 {
-		if r != nil {
-			if err := b.swapBack(ctx, n); err != nil {
-				return err
-			}
-		}
-		b.setStatus(n, StatusFailed, 0, 0, nil, failedBy(bad))
-		if r != nil {
-			if err := b.hold(ctx, n); err != nil {
-				return err
-			}
-		}
-		return b.finished(n)
-	}
-	if r == nil {
-		return nil // only audited
-	}
-	if err := b.drop(ctx, n.Name+prevSuffix); err != nil {
-		return err
-	}
-	b.mu.Lock()
-	b.fresh[n.Name] = true
-	b.mu.Unlock()
-	b.p.step("accepted " + n.Name)
-	return b.finished(n)
-}
-
-// failing lists the tests that failed and judge n.
-func (b *builder) failing(n *Node) []*TestResult {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var bad []*TestResult
-	for u := range b.todoU {
-		if t := b.tests[u.ID()]; t != nil && t.Status == StatusError && u.Model == n.Name {
-			bad = append(bad, t)
-		}
-	}
-	for _, c := range b.todoC {
-		if t := b.tests[c.ID]; t != nil && t.Status == StatusError && slices.Contains(c.Gates, n.Name) {
-			bad = append(bad, t)
-		}
-	}
-	slices.SortFunc(bad, func(a, b *TestResult) int { return strings.Compare(a.ID, b.ID) })
-	return bad
-}
-
-func failedBy(bad []*TestResult) string {
-	var names []string
-	for _, t := range bad {
-		msg, _, _ := strings.Cut(t.Message, "\n")
-		names = append(names, fmt.Sprintf("%s (%s)", t.Name, strings.TrimSuffix(msg, ":")))
-	}
-	return "failed " + strings.Join(names, ", ")
-}
-
-func (b *builder) finished(n *Node) error {
-	b.mu.Lock()
-	r := *b.status[n.Name]
-	b.mu.Unlock()
-	b.event(Event{Kind: EventFinish, Node: n.Name, Materialized: n.Meta.Materialized, Status: r.Status, Rows: r.Rows, Took: r.Took, Message: r.Message})
-	return nil
-}
-
-// swapBack removes the new version and puts the old one back.
-func (b *builder) swapBack(ctx context.Context, n *Node) error {
-	if err := b.drop(ctx, n.Name); err != nil {
-		return err
-	}
-	if b.kind(n.Name+prevSuffix) == "" {
-		return nil
-	}
-	return b.rename(ctx, n.Name+prevSuffix, n.Name)
 }
 
 // hold keeps a relation at its published version. Tables do that by themselves. A view would show new rows of what it
@@ -581,13 +371,6 @@ func (b *builder) hold(ctx context.Context, n *Node) error {
 	}
 	b.physical[n.Name] = "table"
 	return nil
-}
-
-// readsFresh reports whether something that a view shows, directly or through other views, is or will be new in this build.
-func (b *builder) readsFresh(n *Node) bool {
-	return slices.ContainsFunc(n.Deps, func(d string) bool {
-		return b.todo[d] || b.g.Nodes[d].Meta.Materialized == "view" && b.readsFresh(b.g.Nodes[d])
-	})
 }
 
 func sortedSet(m map[string]bool) []string {
@@ -620,19 +403,4 @@ func (n *Node) sqlError(err error) error {
 		f.Hint = "Build it together with what it reads: `millrace build -s " + n.Name + "`."
 	}
 	return f
-}
-
-// seedFile writes a seed to where the engine can read it.
-func (b *builder) seedFile(n *Node) (string, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.tmp == "" {
-		tmp, err := os.MkdirTemp("", "millrace-seeds-*")
-		if err != nil {
-			return "", fault.Wrap(err, "read the seed %s", n.File)
-		}
-		b.tmp = tmp
-	}
-	file := filepath.Join(b.tmp, n.Name+".csv")
-	return file, fault.Wrap(os.WriteFile(file, n.seed, 0o600), "read the seed %s", n.File)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,18 +41,26 @@ type statefulFile struct {
 	Relations map[string]statefulEntry `json:"relations"`
 }
 
+// memory is the folder of exports of one target.
+type memory struct {
+	dir     string
+	g       *Graph
+	log     *slog.Logger
+	restore map[string]statefulEntry // what this build brings back
+}
+
 // stateful reports whether a relation's content depends on what it held before, beyond what its inputs say.
 func (n *Node) stateful() bool {
 	return n.Kind == KindModel && (n.Meta.Materialized == "snapshot" || n.Meta.Stateful)
 }
 
-func (b *builder) statefulPath(parts ...string) string {
-	return filepath.Join(append([]string{b.p.Dir, statefulDir}, parts...)...)
+func (m *memory) path(parts ...string) string {
+	return filepath.Join(append([]string{m.dir}, parts...)...)
 }
 
-func (b *builder) readIndex() (*statefulFile, error) {
+func (m *memory) readIndex() (*statefulFile, error) {
 	idx := &statefulFile{Format: 1, Relations: map[string]statefulEntry{}}
-	text, err := os.ReadFile(b.statefulPath(statefulIndex))
+	text, err := os.ReadFile(m.path(statefulIndex))
 	if errors.Is(err, os.ErrNotExist) {
 		return idx, nil
 	}
@@ -59,7 +68,7 @@ func (b *builder) readIndex() (*statefulFile, error) {
 		return nil, fault.Wrap(err, "read the memory of snapshots")
 	}
 	if err := json.Unmarshal(text, idx); err != nil || idx.Format != 1 {
-		return nil, &fault.Error{File: b.statefulPath(statefulIndex), Msg: "is not an index of relations with memory that this binary reads", Err: err,
+		return nil, &fault.Error{File: m.path(statefulIndex), Msg: "is not an index of relations with memory that this binary reads", Err: err,
 			Hint: "Restore it from a backup; remove it only if the history may start anew."}
 	}
 	return idx, nil
@@ -67,56 +76,56 @@ func (b *builder) readIndex() (*statefulFile, error) {
 
 // remember looks up what relations with memory are to be restored: those that the published build does not hold although
 // they were published once.
-func (b *builder) remember(ctx context.Context) error {
-	if err := b.repairIndex(ctx); err != nil {
+func (m *memory) remember(ctx context.Context, prev *state) error {
+	if err := m.repairIndex(ctx, prev); err != nil {
 		return err
 	}
-	idx, err := b.readIndex()
+	idx, err := m.readIndex()
 	if err != nil {
 		return err
 	}
-	b.restore = map[string]statefulEntry{}
+	m.restore = map[string]statefulEntry{}
 	for name, e := range idx.Relations {
-		n := b.g.Nodes[name]
-		if n == nil || !n.stateful() || b.prev.nodes[name] != nil {
+		n := m.g.Nodes[name]
+		if n == nil || !n.stateful() || prev.nodes[name] != nil {
 			continue
 		}
-		if _, err := os.Stat(b.statefulPath(e.File)); err != nil {
-			return &fault.Error{File: b.statefulPath(e.File), Msg: "the history of " + name + " is missing", Err: err, Hint: "Restore the file from a backup, or remove " + name + " from " + b.statefulPath(statefulIndex) + " to start its history anew."}
+		if _, err := os.Stat(m.path(e.File)); err != nil {
+			return &fault.Error{File: m.path(e.File), Msg: "the history of " + name + " is missing", Err: err, Hint: "Restore the file from a backup, or remove " + name + " from " + m.path(statefulIndex) + " to start its history anew."}
 		}
 		r := &record{kind: KindModel, static: e.Static}
 		r.Name, r.Materialized, r.Rows, r.Version, r.BuildID = name, n.Meta.Materialized, e.Rows, e.Version, e.Build
-		b.prev.nodes[name] = r
-		b.restore[name] = e
+		prev.nodes[name] = r
+		m.restore[name] = e
 	}
 	return nil
 }
 
 // restoreTables puts remembered relations into the copy.
-func (b *builder) restoreTables(ctx context.Context) error {
-	for _, name := range sortedKeysOf(b.restore) {
-		if err := b.db.Exec(ctx, "create schema if not exists "+duck.Ident(schemaOf(name))); err != nil {
+func (m *memory) restoreTables(ctx context.Context, db *duck.DB, prev *state) error {
+	for _, name := range sortedKeysOf(m.restore) {
+		if err := db.Exec(ctx, "create schema if not exists "+duck.Ident(schemaOf(name))); err != nil {
 			return fault.Wrap(err, "restore %s", name)
 		}
-		q := "create table " + ident(name) + " as from read_parquet(" + duck.Quote(b.statefulPath(b.restore[name].File)) + ")"
-		if err := b.db.Exec(ctx, q); err != nil {
+		q := "create table " + ident(name) + " as from read_parquet(" + duck.Quote(m.path(m.restore[name].File)) + ")"
+		if err := db.Exec(ctx, q); err != nil {
 			return fault.Wrap(err, "restore %s", name)
 		}
-		cols, err := describe(ctx, b.db, "from "+ident(name))
+		cols, err := describe(ctx, db, "from "+ident(name))
 		if err != nil {
 			return fault.Wrap(err, "restore %s", name)
 		}
-		b.prev.nodes[name].Columns = cols
-		b.p.Log.Info("restored a relation with memory", "relation", name, "build", b.restore[name].Build)
+		prev.nodes[name].Columns = cols
+		m.log.Info("restored a relation with memory", "relation", name, "build", m.restore[name].Build)
 	}
 	return nil
 }
 
 // export writes the relations with memory that are new in this build.
-func (b *builder) export(ctx context.Context) error {
-	for _, name := range b.g.order {
-		if b.g.Nodes[name].stateful() && b.fresh[name] {
-			if err := b.exportOne(ctx, b.db, name, b.id); err != nil {
+func (m *memory) export(ctx context.Context, db *duck.DB, id string, fresh map[string]bool) error {
+	for _, name := range m.g.order {
+		if m.g.Nodes[name].stateful() && fresh[name] {
+			if err := m.exportOne(ctx, db, name, id); err != nil {
 				return err
 			}
 		}
@@ -124,8 +133,8 @@ func (b *builder) export(ctx context.Context) error {
 	return nil
 }
 
-func (b *builder) exportOne(ctx context.Context, db *duck.DB, name, build string) error {
-	dir := b.statefulPath(name)
+func (m *memory) exportOne(ctx context.Context, db *duck.DB, name, build string) error {
+	dir := m.path(name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return diskHint(fault.Wrap(err, "write the memory of %s", name))
 	}
@@ -150,20 +159,16 @@ func syncFile(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// settleState points current.json at what the published build holds and removes files that nothing needs. A relation that
+// writeIndex points current.json at what the published build holds and removes files that nothing needs. A relation that
 // left the project keeps its entry: it comes back with its history.
-func (b *builder) settleState() error {
-	return b.writeIndex(b.next)
-}
-
-func (b *builder) writeIndex(s *state) error {
-	idx, err := b.readIndex()
+func (m *memory) writeIndex(s *state) error {
+	idx, err := m.readIndex()
 	if err != nil {
 		return err
 	}
 	changed := false
 	for name, r := range s.nodes {
-		n := b.g.Nodes[name]
+		n := m.g.Nodes[name]
 		if n == nil || !n.stateful() {
 			continue
 		}
@@ -180,26 +185,26 @@ func (b *builder) writeIndex(s *state) error {
 	if err != nil {
 		return fault.Wrap(err, "write the memory of snapshots")
 	}
-	if err := os.MkdirAll(b.statefulPath(), 0o755); err != nil {
+	if err := os.MkdirAll(m.path(), 0o755); err != nil {
 		return diskHint(fault.Wrap(err, "write the memory of snapshots"))
 	}
-	if err := atomicfile.Write(b.statefulPath(statefulIndex), text, 0o644); err != nil {
+	if err := atomicfile.Write(m.path(statefulIndex), text, 0o644); err != nil {
 		return diskHint(err)
 	}
-	return b.cleanState(idx)
+	return m.clean(idx)
 }
 
-func (b *builder) cleanState(idx *statefulFile) error {
+func (m *memory) clean(idx *statefulFile) error {
 	var errs []error
 	for name, e := range idx.Relations {
-		files, err := os.ReadDir(b.statefulPath(name))
+		files, err := os.ReadDir(m.path(name))
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		for _, f := range files {
 			if filepath.Join(name, f.Name()) != e.File {
-				errs = append(errs, os.Remove(b.statefulPath(name, f.Name())))
+				errs = append(errs, os.Remove(m.path(name, f.Name())))
 			}
 		}
 	}
@@ -208,34 +213,34 @@ func (b *builder) cleanState(idx *statefulFile) error {
 
 // repairIndex finishes what a build that was stopped just after its commit did not: the published build says what
 // current.json must say.
-func (b *builder) repairIndex(ctx context.Context) error {
-	if b.prev.id == "" {
+func (m *memory) repairIndex(ctx context.Context, prev *state) error {
+	if prev.id == "" {
 		return nil
 	}
 	var missing []string
-	for name, r := range b.prev.nodes {
-		n := b.g.Nodes[name]
+	for name, r := range prev.nodes {
+		n := m.g.Nodes[name]
 		if n == nil || !n.stateful() {
 			continue
 		}
-		if _, err := os.Stat(b.statefulPath(name, r.BuildID+".parquet")); errors.Is(err, os.ErrNotExist) {
+		if _, err := os.Stat(m.path(name, r.BuildID+".parquet")); errors.Is(err, os.ErrNotExist) {
 			missing = append(missing, name)
 		}
 	}
 	if len(missing) > 0 {
 		slices.Sort(missing)
-		db, err := duck.Open(ctx, b.prev.path, duck.Options{ReadOnly: true})
+		db, err := duck.Open(ctx, prev.path, duck.Options{ReadOnly: true})
 		if err != nil {
 			return err
 		}
 		defer db.Close()
 		for _, name := range missing {
-			if err := b.exportOne(ctx, db, name, b.prev.nodes[name].BuildID); err != nil {
+			if err := m.exportOne(ctx, db, name, prev.nodes[name].BuildID); err != nil {
 				return err
 			}
 		}
 	}
-	return b.writeIndex(b.prev)
+	return m.writeIndex(prev)
 }
 
 func sortedKeysOf[V any](m map[string]V) []string {
@@ -245,72 +250,4 @@ func sortedKeysOf[V any](m map[string]V) []string {
 	}
 	slices.Sort(keys)
 	return keys
-}
-
-// External relations are Parquet files beside the builds, one for each version, never changed. A project that was moved to another folder makes them
-// again with its next build:
-//
-//	<target>/warehouse/external/<schema>.<name>/<build>.parquet
-const externalDir = "external"
-
-func (w warehouse) externalFile(name, build string) string {
-	return filepath.Join(w.dir, externalDir, name, build+".parquet")
-}
-
-// external writes the rows of this version and makes the relation a view of the file.
-func (b *builder) external(ctx context.Context, n *Node, next, q string) error {
-	file := b.wh.externalFile(n.Name, b.id)
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return diskHint(fault.Wrap(err, "write %s", n.Name))
-	}
-	if err := b.db.Exec(ctx, "copy ("+q+"\n) to "+duck.Quote(file)+" (format parquet, compression zstd)"); err != nil {
-		return err
-	}
-	if err := syncFile(file); err != nil {
-		return diskHint(fault.Wrap(err, "write %s", n.Name))
-	}
-	if err := atomicfile.SyncDir(filepath.Dir(file)); err != nil {
-		return err
-	}
-	return b.create(ctx, "view", next, "from read_parquet("+duck.Quote(file)+")")
-}
-
-// externalFiles are the files that a build refers to.
-func (w warehouse) externalFiles(s *state) []string {
-	var out []string
-	for _, name := range s.names() {
-		if r := s.nodes[name]; r.Materialized == "external" {
-			out = append(out, w.externalFile(name, r.BuildID))
-		}
-	}
-	return out
-}
-
-// retainExternal removes the files that no remaining build refers to.
-func (w warehouse) retainExternal(ctx context.Context) error {
-	files, err := filepath.Glob(filepath.Join(w.dir, externalDir, "*", "*.parquet"))
-	if err != nil || len(files) == 0 {
-		return err
-	}
-	ids, err := w.builds()
-	if err != nil {
-		return err
-	}
-	keep := map[string]bool{}
-	for _, id := range ids {
-		s, err := readBuild(ctx, w, id)
-		if err != nil {
-			return err // what cannot be read may refer to anything
-		}
-		for _, f := range w.externalFiles(s) {
-			keep[f] = true
-		}
-	}
-	var errs []error
-	for _, f := range files {
-		if !keep[f] {
-			errs = append(errs, os.Remove(f))
-		}
-	}
-	return errors.Join(errs...)
 }

@@ -9,7 +9,6 @@ package transform
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
 	"iter"
 	"log/slog"
@@ -203,13 +202,4 @@ type OperatorInput struct {
 // OperatorOutput takes rows: one cell per column that Output declared.
 type OperatorOutput interface {
 	Append(row ...any) error
-}
-
-func (k Kind) relation() bool { return k != KindTest && k != KindUnit }
-
-func (n *Node) where(line, col int) string {
-	if n.File == "" {
-		return n.Name
-	}
-	return fmt.Sprintf("%s:%d:%d", n.File, line, col)
 }

@@ -162,17 +162,6 @@ func (b *builder) unitTests(ctx context.Context, asked func(*UnitTest) bool) err
 	return nil
 }
 
-// unitVersion changes when the test or its model does; data does not matter.
-func (b *builder) unitVersion(u *UnitTest) string {
-	h := newHash(formatVersion, b.engine, b.g.Nodes[u.Model].static, u.spec.Today)
-	for _, in := range u.spec.Given {
-		h.add(in.Input, fmt.Sprint(in.Rows.Kind()))
-		addNode(h, in.Rows)
-	}
-	addNode(h, u.spec.Expect.Rows)
-	return h.sum()
-}
-
 func addNode(h *hasher, n config.Node) {
 	if s, ok := n.Text(); ok {
 		h.add(s)

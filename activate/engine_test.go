@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -22,43 +20,12 @@ import (
 
 var t0 = time.Date(2026, 3, 2, 6, 0, 0, 0, time.UTC)
 
-// source is a build with one relation, in Go.
-type source struct {
-	build relation.Build
-	rows  []map[string]any
-}
-
-func (s *source) Build() relation.Build { return s.build }
-
-var selected = regexp.MustCompile(`cast\("([^"]+)" as varchar\)(?: as "key")?|null|"([^"]+)"`)
-
-func (s *source) Query(_ context.Context, sql string) iter.Seq2[[]any, error] {
-	list := sql[len("select "):strings.Index(sql, " from ")]
-	list = strings.ReplaceAll(list, ` as "key"`, "")
-	return func(yield func([]any, error) bool) {
-		for _, r := range s.rows {
-			var row []any
-			for _, m := range selected.FindAllStringSubmatch(list, -1) {
-				name := m[1] + m[2]
-				v := r[name]
-				if n, ok := v.(int); ok {
-					v = int64(n)
-				}
-				row = append(row, v)
-			}
-			if !yield(row, nil) {
-				return
-			}
-		}
-	}
-}
-
 // rig is a project in a test: state, builds, and a destination's world.
 type rig struct {
 	t      *testing.T
 	dir    string
 	db     *state.DB
-	builds map[string]*source
+	builds map[string]*desttest.Source
 	now    string // id of the published build
 	world  *desttest.World
 	clock  time.Time
@@ -67,7 +34,7 @@ type rig struct {
 }
 
 func newRig(t *testing.T) *rig {
-	r := &rig{t: t, dir: t.TempDir(), builds: map[string]*source{}, world: desttest.NewWorld(), clock: t0, target: "prod"}
+	r := &rig{t: t, dir: t.TempDir(), builds: map[string]*desttest.Source{}, world: desttest.NewWorld(), clock: t0, target: "prod"}
 	r.reopen()
 	t.Cleanup(func() { r.db.Close() })
 	return r
@@ -95,7 +62,7 @@ func (r *rig) publish(rows ...map[string]any) {
 		}
 		rel.Columns = append(rel.Columns, relation.Column{Name: c, PII: pii})
 	}
-	r.builds[id] = &source{relation.Build{ID: id, Relations: map[string]relation.Relation{rel.Name: rel}}, rows}
+	r.builds[id] = &desttest.Source{ID: id, Rel: rel, Rows: rows}
 	r.now = id
 }
 
@@ -468,7 +435,7 @@ func TestApprovalBinds(t *testing.T) {
 		if err := approve(r, s, p.ID, "bob"); err != nil {
 			t.Fatal(err)
 		}
-		r.builds[p.BuildID].rows[2]["score"] = 1_000_000
+		r.builds[p.BuildID].Rows[2]["score"] = 1_000_000
 		if _, err := r.engine().Apply(t.Context(), s, d, p.ID); err == nil || !strings.Contains(err.Error(), "not in build") || r.world.Calls != 0 {
 			t.Error(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"millrace/activate"
+	"millrace/activate/googledm"
 	"millrace/activate/hubspot"
 	"millrace/extract"
 	builtin "millrace/extract/connectors"
@@ -51,6 +52,7 @@ func restDeps(now func() time.Time) rest.Deps { return rest.Deps{Now: now} }
 func destinations() []activate.Connector {
 	return []activate.Connector{
 		hubspot.Connector(),
+		googledm.Connector(),
 	}
 }
 

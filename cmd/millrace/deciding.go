@@ -76,8 +76,9 @@ type policySummary struct {
 	Error    string         `json:"error,omitempty"`
 }
 
-// decide runs every policy over the published build and logs what is new. One that fails stops no other.
-func (a *app) decide(ctx context.Context, s *session) ([]policySummary, error) {
+// decide runs the named policies, without names all, over the published build and logs what is new. One that fails stops
+// no other.
+func (a *app) decide(ctx context.Context, s *session, names ...string) ([]policySummary, error) {
 	list, err := a.policies(s.p)
 	if err != nil || len(list) == 0 {
 		return nil, err
@@ -90,6 +91,9 @@ func (a *app) decide(ctx context.Context, s *session) ([]policySummary, error) {
 	var out []policySummary
 	var errs fault.List
 	for _, p := range list {
+		if !wanted(names, p.Name) {
+			continue
+		}
 		began := a.clock()
 		sum := policySummary{Policy: p.Name, Mode: p.File.Mode}
 		res, err := a.decideOne(ctx, s, p, warehouse{build})

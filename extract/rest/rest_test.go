@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,10 +54,13 @@ func open(t *testing.T, h http.HandlerFunc, file, options string) *bed {
 // deps sleep without waiting: the clock moves instead.
 func deps(b *bed) rest.Deps {
 	wall := now
+	var mu sync.Mutex // streams are read side by side
 	return rest.Deps{
 		Now:   func() time.Time { return b.at },
-		Clock: func() time.Time { return wall },
+		Clock: func() time.Time { mu.Lock(); defer mu.Unlock(); return wall },
 		Sleep: func(ctx context.Context, d time.Duration) error {
+			mu.Lock()
+			defer mu.Unlock()
 			b.slept += d
 			wall = wall.Add(d)
 			return ctx.Err()

@@ -153,7 +153,7 @@ func TestSameSeedSameDigest(t *testing.T) {
 		return tw.Digest(true)
 	}
 	small := twin.Options{Size: "small", Seed: 7}
-	if made(small, 3) != made(small, 3) {
+	if first, second := made(small, 3), made(small, 3); first != second {
 		t.Error("the same seed gave two markets")
 	}
 	if made(small, 0) == made(twin.Options{Size: "small", Seed: 8}, 0) {

@@ -291,3 +291,33 @@ func TestHubSpotLimits(t *testing.T) {
 		}
 	}
 }
+
+func TestHubSpotFormSubmissionsNewestFirst(t *testing.T) {
+	r := tiny(t, twin.Options{})
+	auth := []string{"Authorization", "Bearer " + twin.DefaultCredentials().HubSpotToken}
+	_, forms, _ := r.do("GET", "/marketing/v3/forms", nil, auth...)
+	seen := map[string]bool{}
+	for _, f := range rows(forms, "results") {
+		last, cursor := 1e18, ""
+		for {
+			code, v, _ := r.do("GET", "/form-integrations/v1/submissions/forms/"+f["id"].(string)+"?limit=7&after="+cursor, nil, auth...)
+			if code != 200 {
+				t.Fatalf("%d %v", code, v)
+			}
+			for _, s := range rows(v, "results") {
+				if at := s["submittedAt"].(float64); at > last {
+					t.Fatalf("form %s: %v after %v", f["name"], at, last)
+				} else {
+					last = at
+				}
+				seen[s["conversionId"].(string)] = true
+			}
+			if cursor = after(v); cursor == "" {
+				break
+			}
+		}
+	}
+	if int64(len(seen)) != r.tw.Status().Objects["hubspot.form_submissions"] {
+		t.Errorf("read %d submissions of %d", len(seen), r.tw.Status().Objects["hubspot.form_submissions"])
+	}
+}

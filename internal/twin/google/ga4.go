@@ -441,9 +441,7 @@ func (in *reportRequest) answer(s *store.State, sums map[string]*reportRow, left
 		"metadata": map[string]any{"currencyCode": cmp.Or(in.CurrencyCode, s.Web.Currency), "timeZone": s.Web.TimeZone},
 	}
 	dims, mets, list := []named{}, []any{}, []any{}
-	for _, d := range in.Dimensions {
-		dims = append(dims, d)
-	}
+	dims = append(dims, in.Dimensions...)
 	if len(in.DateRanges) > 1 {
 		dims = append(dims, named{"dateRange"})
 	}

@@ -1,7 +1,7 @@
 // Package hubspot is the simulated HubSpot portal: the CRM API v3 and v4 over the twin's state.
 //
-// Faithful to ../../../../shared/specs/notes/hubspot.md: paths, fields, paging, batch envelopes, error bodies and limits.
-// Where the notes say "unconfirmed", the choice made here is written in docs/twin.md.
+// Paths, fields, paging, batch envelopes, error bodies and limits are those that HubSpot documents. Where its documents
+// leave something open, the choice made here is written in docs/twin.md.
 package hubspot
 
 import (
@@ -38,6 +38,14 @@ type API struct {
 	search *wire.Bucket
 	calls  atomic.Int64
 }
+
+// The parts of the API, one a file or two: records and their search, associations, definitions, lists.
+type (
+	records struct{ *API }
+	links   struct{ *API }
+	portal  struct{ *API }
+	lists   struct{ *API }
+)
 
 // New makes the portal over a state.
 func New(db *store.DB, o Options) *API {
@@ -270,19 +278,19 @@ func (a *API) route(c *call) (reply, error) {
 	c.path = p
 	switch p[0] + "/" + p[1] + "/" + p[2] {
 	case "crm/v3/objects":
-		return a.objects(c)
+		return records{a}.objects(c)
 	case "crm/v4/objects", "crm/v4/associations", "crm/associations/v4":
-		return a.associations(c)
+		return links{a}.associations(c)
 	case "crm/v3/properties":
-		return a.properties(c)
+		return portal{a}.properties(c)
 	case "crm/v3/pipelines":
-		return a.pipelines(c)
+		return portal{a}.pipelines(c)
 	case "crm/v3/owners":
-		return a.owners(c)
+		return portal{a}.owners(c)
 	case "crm/v3/lists":
-		return a.lists(c)
+		return lists{a}.answer(c)
 	case "marketing/v3/forms", "form-integrations/v1/submissions":
-		return a.forms(c)
+		return portal{a}.forms(c)
 	case "account-info/v3/details":
 		return reply{http.StatusOK, map[string]any{
 			"portalId": 4815162, "accountType": "DEVELOPER_TEST", "timeZone": "Etc/UTC", "companyCurrency": "USD", "additionalCurrencies": []string{"EUR"},

@@ -43,7 +43,7 @@ type target struct {
 }
 
 // associations serves /crm/v4/objects/{type}/{id}/associations/{to}, /crm/v4/associations/{from}/{to}/... and labels.
-func (a *API) associations(c *call) (reply, error) {
+func (a links) associations(c *call) (reply, error) {
 	p := c.path
 	if (p[1] == "v4" || p[1] == "v3") && p[2] == "objects" {
 		switch {
@@ -92,7 +92,7 @@ func targets(a, b *store.Table, r *store.Record) []target {
 	return out
 }
 
-func (a *API) assocOf(c *call, from, id, to string) (reply, error) {
+func (a links) assocOf(c *call, from, id, to string) (reply, error) {
 	limit, err := atoi(c.q.Get("limit"), 500, 500, "limit")
 	if err != nil {
 		return reply{}, err
@@ -127,7 +127,7 @@ func (a *API) assocOf(c *call, from, id, to string) (reply, error) {
 	return reply{http.StatusOK, out}, err
 }
 
-func (a *API) assocRead(c *call, from, to string) (reply, error) {
+func (a links) assocRead(c *call, from, to string) (reply, error) {
 	var in struct {
 		Inputs []struct {
 			ID text `json:"id"`
@@ -181,7 +181,7 @@ func (a *API) assocRead(c *call, from, to string) (reply, error) {
 	return reply{code, out}, err
 }
 
-func (a *API) assocOne(c *call, kind, from, id, to, toID string) (reply, error) {
+func (a links) assocOne(c *call, kind, from, id, to, toID string) (reply, error) {
 	var out any
 	err := a.update(c, func(tx *store.Tx) error {
 		x, y, err := pair(tx.State(), from, to)
@@ -208,7 +208,7 @@ func (a *API) assocOne(c *call, kind, from, id, to, toID string) (reply, error) 
 	return reply{http.StatusCreated, out}, err
 }
 
-func (a *API) assocWrite(c *call, from, to, what string) (reply, error) {
+func (a links) assocWrite(c *call, from, to, what string) (reply, error) {
 	var in struct {
 		Inputs []struct {
 			From struct {
@@ -266,7 +266,7 @@ func (a *API) assocWrite(c *call, from, to, what string) (reply, error) {
 	return reply{http.StatusCreated, map[string]any{"status": "COMPLETE", "results": results, "startedAt": now, "completedAt": now}}, err
 }
 
-func (a *API) assocLabels(from, to string) (reply, error) {
+func (a links) assocLabels(from, to string) (reply, error) {
 	var out []labelled
 	var err error
 	a.db.View(func(s *store.State) {

@@ -55,7 +55,7 @@ func rowError(f *fail, in input) batchError {
 	return batchError{Status: "error", Category: f.Category, Message: f.Message, Context: ctx, Errors: f.Errors, Links: map[string]string{}}
 }
 
-func (a *API) batch(c *call, typ, what string) (reply, error) {
+func (a records) batch(c *call, typ, what string) (reply, error) {
 	var in batchBody
 	if err := decode(c, &in); err != nil {
 		return reply{}, err
@@ -78,7 +78,7 @@ func (a *API) batch(c *call, typ, what string) (reply, error) {
 	return reply{}, noRoute(c)
 }
 
-func (a *API) batchRead(c *call, typ string, in batchBody) (reply, error) {
+func (a records) batchRead(c *call, typ string, in batchBody) (reply, error) {
 	env := envelope{Status: "COMPLETE", Results: []record{}}
 	var err error
 	a.db.View(func(s *store.State) {
@@ -132,7 +132,7 @@ type row struct {
 // batchWrite creates, updates or upserts. A property that does not exist, or one record twice, refuses the whole batch.
 // A value that does not fit, a record that is not there or a unique value that is taken refuses its row: with 207 when
 // every input carries an objectWriteTraceId (or for update, where ids tell the rows apart), else the whole batch.
-func (a *API) batchWrite(c *call, typ, what string, in batchBody) (reply, error) {
+func (a records) batchWrite(c *call, typ, what string, in batchBody) (reply, error) {
 	env := envelope{Status: "COMPLETE", Results: []record{}}
 	whole := map[string]int{"create": http.StatusCreated, "update": http.StatusOK, "upsert": http.StatusOK}[what]
 	err := a.update(c, func(tx *store.Tx) error {
@@ -302,7 +302,7 @@ func wholeFailure(what string, rows []row) *fail {
 	return &f
 }
 
-func (a *API) batchArchive(c *call, typ string, in batchBody) (reply, error) {
+func (a records) batchArchive(c *call, typ string, in batchBody) (reply, error) {
 	err := a.update(c, func(tx *store.Tx) error {
 		t := tx.State().CRM.Table(typ)
 		var effects []store.Effect

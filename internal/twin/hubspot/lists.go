@@ -16,7 +16,7 @@ func renderList(l *store.List) map[string]any {
 }
 
 // lists is /crm/v3/lists: create, read, and the members of static lists.
-func (a *API) lists(c *call) (reply, error) {
+func (a lists) answer(c *call) (reply, error) {
 	p := c.path[3:]
 	switch {
 	case len(p) == 0 && c.Method == http.MethodPost:
@@ -50,7 +50,7 @@ func (a *API) lists(c *call) (reply, error) {
 	return reply{}, noRoute(c)
 }
 
-func (a *API) createList(c *call) (reply, error) {
+func (a lists) createList(c *call) (reply, error) {
 	var in struct {
 		Name       string `json:"name"`
 		TypeID     string `json:"objectTypeId"`
@@ -85,7 +85,7 @@ func (a *API) createList(c *call) (reply, error) {
 	return reply{http.StatusOK, map[string]any{"list": out}}, err
 }
 
-func (a *API) members(c *call, id string) (reply, error) {
+func (a lists) members(c *call, id string) (reply, error) {
 	limit, err := atoi(c.q.Get("limit"), 100, 250, "limit")
 	if err != nil {
 		return reply{}, err
@@ -125,7 +125,7 @@ func (a *API) members(c *call, id string) (reply, error) {
 	return reply{http.StatusOK, body}, err
 }
 
-func (a *API) changeMembers(c *call, id, what string) (reply, error) {
+func (a lists) changeMembers(c *call, id, what string) (reply, error) {
 	var add, remove []text
 	switch what {
 	case "add", "remove":

@@ -56,7 +56,7 @@ var fieldTypes = map[string][]string{
 }
 
 // properties is /crm/v3/properties/{type}...
-func (a *API) properties(c *call) (reply, error) {
+func (a portal) properties(c *call) (reply, error) {
 	p := c.path[3:]
 	switch {
 	case len(p) == 1 && c.Method == http.MethodGet:
@@ -73,7 +73,7 @@ func (a *API) properties(c *call) (reply, error) {
 	return reply{}, noRoute(c)
 }
 
-func (a *API) listProperties(c *call, typ string) (reply, error) {
+func (a portal) listProperties(c *call, typ string) (reply, error) {
 	out := []property{}
 	var err error
 	a.db.View(func(s *store.State) {
@@ -91,7 +91,7 @@ func (a *API) listProperties(c *call, typ string) (reply, error) {
 	return reply{http.StatusOK, map[string]any{"results": out}}, err
 }
 
-func (a *API) oneProperty(typ, name string) (reply, error) {
+func (a portal) oneProperty(typ, name string) (reply, error) {
 	var out property
 	err := error(missing("Property %s does not exist", name))
 	a.db.View(func(s *store.State) {
@@ -102,7 +102,7 @@ func (a *API) oneProperty(typ, name string) (reply, error) {
 	return reply{http.StatusOK, out}, err
 }
 
-func (a *API) defineProperties(c *call, typ string, many bool) (reply, error) {
+func (a portal) defineProperties(c *call, typ string, many bool) (reply, error) {
 	var in struct {
 		Inputs []store.Property `json:"inputs"`
 		store.Property
@@ -162,7 +162,7 @@ func checkDefinition(t *store.Table, d *store.Property) *fail {
 	return invalid("fieldType %q is not one for type %q: %s", d.FieldType, d.Type, strings.Join(fieldTypes[d.Type], ", "))
 }
 
-func (a *API) archiveProperty(c *call, typ, name string) (reply, error) {
+func (a portal) archiveProperty(c *call, typ, name string) (reply, error) {
 	err := a.update(c, func(tx *store.Tx) error {
 		t := tx.State().CRM.Table(typ)
 		if t == nil || t.Property(name) == nil {
@@ -179,7 +179,7 @@ func (a *API) archiveProperty(c *call, typ, name string) (reply, error) {
 }
 
 // pipelines is /crm/v3/pipelines/{type}.
-func (a *API) pipelines(c *call) (reply, error) {
+func (a portal) pipelines(c *call) (reply, error) {
 	if c.Method != http.MethodGet || len(c.path) < 4 {
 		return reply{}, noRoute(c)
 	}
@@ -224,7 +224,7 @@ func (a *API) pipelines(c *call) (reply, error) {
 }
 
 // owners is /crm/v3/owners.
-func (a *API) owners(c *call) (reply, error) {
+func (a portal) owners(c *call) (reply, error) {
 	if c.Method != http.MethodGet {
 		return reply{}, noRoute(c)
 	}
@@ -289,7 +289,7 @@ func (a *API) owners(c *call) (reply, error) {
 }
 
 // forms serves the forms and, newest first, what was submitted.
-func (a *API) forms(c *call) (reply, error) {
+func (a portal) forms(c *call) (reply, error) {
 	if c.Method != http.MethodGet {
 		return reply{}, noRoute(c)
 	}

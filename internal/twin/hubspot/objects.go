@@ -73,7 +73,7 @@ var defaults = map[string][]string{
 }
 
 // objects is /crm/v3/objects/{type}...
-func (a *API) objects(c *call) (reply, error) {
+func (a records) objects(c *call) (reply, error) {
 	if len(c.path) < 4 {
 		return reply{}, noRoute(c)
 	}
@@ -103,7 +103,7 @@ func (a *API) objects(c *call) (reply, error) {
 	case len(rest) == 1 && c.Method == http.MethodDelete:
 		return a.archive(c, t, rest[0])
 	case len(rest) >= 3 && rest[1] == "associations":
-		return a.associations(c)
+		return links(a).associations(c)
 	}
 	return reply{}, noRoute(c)
 }
@@ -177,7 +177,7 @@ func render(s *store.State, t *store.Table, r *store.Record, w wanted) record {
 	return out
 }
 
-func (a *API) list(c *call, typ string) (reply, error) {
+func (a records) list(c *call, typ string) (reply, error) {
 	w := wants(c.q)
 	top := 100
 	if len(w.history) > 0 {
@@ -235,7 +235,7 @@ func lookup(t *store.Table, id, idProperty string) (*store.Record, error) {
 	return t.ByUnique(idProperty, id), nil
 }
 
-func (a *API) get(c *call, typ, id string) (reply, error) {
+func (a records) get(c *call, typ, id string) (reply, error) {
 	var out record
 	var err error
 	a.db.View(func(s *store.State) {
@@ -253,7 +253,7 @@ func (a *API) get(c *call, typ, id string) (reply, error) {
 	return reply{http.StatusOK, out}, err
 }
 
-func (a *API) create(c *call, typ string) (reply, error) {
+func (a records) create(c *call, typ string) (reply, error) {
 	var in input
 	if err := decode(c, &in); err != nil {
 		return reply{}, err
@@ -287,7 +287,7 @@ func (a *API) create(c *call, typ string) (reply, error) {
 	return reply{http.StatusCreated, out}, err
 }
 
-func (a *API) patch(c *call, typ, id string) (reply, error) {
+func (a records) patch(c *call, typ, id string) (reply, error) {
 	var in input
 	if err := decode(c, &in); err != nil {
 		return reply{}, err
@@ -319,7 +319,7 @@ func (a *API) patch(c *call, typ, id string) (reply, error) {
 	return reply{http.StatusOK, out}, err
 }
 
-func (a *API) archive(c *call, typ, id string) (reply, error) {
+func (a records) archive(c *call, typ, id string) (reply, error) {
 	err := a.update(c, func(tx *store.Tx) error {
 		t := tx.State().CRM.Table(typ)
 		r, err := lookup(t, id, "")

@@ -45,7 +45,7 @@ type sorting struct {
 	Direction string `json:"direction"`
 }
 
-func (a *API) find(c *call, typ string) (reply, error) {
+func (a records) find(c *call, typ string) (reply, error) {
 	var in searchBody
 	if err := decode(c, &in); err != nil {
 		return reply{}, err

@@ -39,7 +39,7 @@ func (s *Sim) setupBilling() {
 
 // price is what an account would pay for a seat and month.
 func (s *Sim) price(a *account, seats int) *store.Price {
-	plan := btoi(seats >= 20) + btoi(seats >= 120)
+	plan := btoi(seats >= 12) + btoi(seats >= 50)
 	return s.st.Billing.Prices[plan*4+2*btoi(a.country.currency == "eur")]
 }
 
@@ -212,7 +212,7 @@ func (s *Sim) collect(a *account, sub *store.Subscription, inv *store.Invoice, a
 		s.notify("customer.subscription.updated", at, sub)
 	}
 	s.notify("invoice.paid", at, inv)
-	if d.chance(14) {
+	if d.chance(25) {
 		s.on(s.day+d.between(3, 12), func() { s.refund(ch, d) })
 	}
 }
@@ -277,8 +277,8 @@ func (s *Sim) renew(a *account, sub *store.Subscription) {
 	s.notify("customer.subscription.updated", at, sub)
 	s.bill(a, sub, at, "subscription_cycle", false, sub.Quantity, 0)
 	s.renewLater(a, sub)
-	// Those who use little leave more often: true monthly hazard between 0.6 % and 4 %.
-	hazard := 40 - a.engaged/20
+	// Those who use little leave more often: true monthly hazard between 2 % and 5 %.
+	hazard := 60 - a.engaged/18
 	if d.chance(min(1000, hazard*months)) {
 		s.on(s.day+d.between(2, 20), func() { s.giveNotice(a, sub) })
 	} else if d.chance(80) {

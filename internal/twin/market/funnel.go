@@ -103,8 +103,7 @@ func (s *Sim) fill(p *person, anon string, ch int) {
 	}
 	c := channels[ch]
 	page := "https://www.millstone.example" + c.landing + "?" + c.query()
-	s.submit(form, at, page, email, p, d)
-	s.Truth.Persons["hubspot/form_submissions/"+s.lastSubmission()] = p.id()
+	s.Truth.Persons["hubspot/form_submissions/"+s.submit(form, at, page, email, p, d)] = p.id()
 	s.identify(p, anon, at, email)
 	extra := map[string]string{
 		"hs_analytics_source": c.hubspot, "hs_analytics_source_data_1": c.source, "utm_source": c.source, "utm_medium": c.medium,
@@ -127,8 +126,7 @@ func (s *Sim) fill(p *person, anon string, ch int) {
 // fillAsNobody is a form with an address that several people give: a mailbox that a team reads, or something typed to get
 // past the field. Its record belongs to none of them.
 func (s *Sim) fillAsNobody(p *person, anon string, form store.Form, at time.Time, email string, d *draws) {
-	s.submit(form, at, "https://www.millstone.example/contact", email, p, d)
-	s.Truth.role("hubspot/form_submissions/"+s.lastSubmission(), email)
+	s.Truth.role("hubspot/form_submissions/"+s.submit(form, at, "https://www.millstone.example/contact", email, p, d), email)
 	s.identify(p, anon, at, email)
 	t := s.st.CRM.Table("contacts")
 	r := t.ByUnique("email", email)
@@ -146,14 +144,15 @@ func (s *Sim) fillAsNobody(p *person, anon string, form store.Form, at time.Time
 	}, store.Change{At: at, SourceType: "FORM"})
 }
 
-func (s *Sim) submit(form store.Form, at time.Time, page, email string, p *person, d *draws) {
-	s.st.CRM.Subs = append(s.st.CRM.Subs, store.Submission{
-		ID: d.uuid(), FormID: form.ID, At: at, PageURL: page,
+// submit files a form and returns the submission's id.
+func (s *Sim) submit(form store.Form, at time.Time, page, email string, p *person, d *draws) string {
+	id := d.uuid()
+	s.st.CRM.AddSubmission(store.Submission{
+		ID: id, FormID: form.ID, At: at, PageURL: page,
 		Fields: [][2]string{{"email", email}, {"firstname", p.first}, {"lastname", p.last}, {"company", p.acct.name}, {"jobtitle", p.job.title}},
 	})
+	return id
 }
-
-func (s *Sim) lastSubmission() string { return s.st.CRM.Subs[len(s.st.CRM.Subs)-1].ID }
 
 func (s *Sim) newLead(p *person, r *store.Record, at time.Time) {
 	s.counted.leads++
@@ -287,7 +286,7 @@ func (s *Sim) openDeal(a *account, p *person, kind string) {
 	if a.owner == nil {
 		a.owner = owner
 	}
-	seats := max(3, min(a.employees/d.between(6, 14), 400))
+	seats := max(3, min(a.employees/d.between(20, 50), 150))
 	x := &deal{acct: a, owner: owner, seats: seats, d: d, kind: kind}
 	x.wins = d.chance(180 + 5*a.fit)
 	t := s.st.CRM.Table("deals")

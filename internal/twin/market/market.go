@@ -84,7 +84,9 @@ func (Market) Advance(st *store.State, date time.Time) {
 func Of(st *store.State) *Sim { return st.Sim.(*Sim) }
 
 // Sim is one market. Day 0 is the first of the Days before the start; the accounts that were there already have
-// negative days.
+// negative days. Its methods are many because the parts of a business act on one another: a won deal bills, a bill that
+// fails ends a contract, a contract that runs is used. They stand together by file: people, funnel, billing, service,
+// media, files.
 type Sim struct {
 	st    *store.State
 	seed  uint64
@@ -98,7 +100,8 @@ type Sim struct {
 	accounts  []*account
 	people    []*person
 	byContact map[int64]*person
-	byHash    map[string]*person // SHA-256 of an e-mail → person; made when first asked for
+	byHash    map[string]*person // SHA-256 of an e-mail → person; filled when an audience is written
+	hashed    int                // how many of people are in byHash
 	emails    map[string]bool    // contact addresses in use
 	names     map[string]bool    // company names in use
 	openDeals []*deal

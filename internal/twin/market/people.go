@@ -9,24 +9,23 @@ import (
 )
 
 type account struct {
-	n          int
-	name       string // as the company calls itself
-	legal      string // with its legal form
-	domain     string
-	country    country
-	employees  int
-	industry   string
-	ids        []int64 // companies in the CRM; more than one when it was entered twice
-	owner      *rep
-	people     []*person
-	fit        int // 0..100, what a good salesperson would see
-	phone      string
-	sub        *store.Subscription
-	stripe     []string // customers
-	productSet bool
-	opened     bool // has or had an opportunity
-	returns    int
-	engaged    int // usage level, permille of users active on a working day
+	n         int
+	name      string // as the company calls itself
+	legal     string // with its legal form
+	domain    string
+	country   country
+	employees int
+	industry  string
+	ids       []int64 // companies in the CRM; more than one when it was entered twice
+	owner     *rep
+	people    []*person
+	fit       int // 0..100, what a good salesperson would see
+	phone     string
+	sub       *store.Subscription
+	stripe    []string // customers
+	opened    bool     // has or had an opportunity
+	returns   int
+	engaged   int // usage level, permille of users active on a working day
 }
 
 type person struct {
@@ -264,8 +263,7 @@ func (s *Sim) clickThrough(p *person) {
 	at := s.stamp(d, 7, 21)
 	s.identify(p, anon, at, p.email)
 	if d.chance(330) {
-		s.submit(s.st.CRM.Forms[2], at, "https://www.millstone.example/newsletter", p.email, p, d)
-		s.Truth.Persons["hubspot/form_submissions/"+s.lastSubmission()] = p.id()
+		s.Truth.Persons["hubspot/form_submissions/"+s.submit(s.st.CRM.Forms[2], at, "https://www.millstone.example/newsletter", p.email, p, d)] = p.id()
 	}
 }
 

@@ -12,12 +12,12 @@ import (
 
 // service is the day's tickets and unsubscribes.
 func (s *Sim) service() {
-	for i, a := range s.customers {
+	for _, a := range s.customers {
 		if a.sub == nil {
 			continue
 		}
 		if d := s.draw("ticket", a.n, s.day); d.chance(14 - a.engaged/100) {
-			s.openTicket(a, d, i)
+			s.openTicket(a, d)
 		}
 	}
 	// A third of a per cent of the reachable contacts leave each week.
@@ -28,7 +28,7 @@ func (s *Sim) service() {
 	}
 }
 
-func (s *Sim) openTicket(a *account, d *draws, _ int) {
+func (s *Sim) openTicket(a *account, d *draws) {
 	p := pick(d, a.people)
 	at := s.stamp(d, 7, 20)
 	s.ids.ticket++
@@ -93,15 +93,14 @@ func (s *Sim) promises() {
 	if s.counted.dealMoves == 0 && len(s.openDeals) > 0 {
 		s.moveDeal(pick(d, s.openDeals))
 	}
-	if n := s.begin.AddDate(0, 0, s.day); true {
-		today := func(at time.Time) bool { return !at.Before(n) }
-		refunds, charges := s.st.Billing.Refunds, s.st.Billing.Charges
-		if len(refunds) == 0 || !today(refunds[len(refunds)-1].Created) {
-			for i := len(charges) - 1; i >= 0; i-- {
-				if c := charges[i]; c.Status == "succeeded" && c.Refunded == 0 && c.Created.Before(n) && d.chance(300) {
-					s.refund(c, d)
-					break
-				}
+	today := s.begin.AddDate(0, 0, s.day)
+	refunds, charges := s.st.Billing.Refunds, s.st.Billing.Charges
+	if len(refunds) == 0 || refunds[len(refunds)-1].Created.Before(today) {
+		for i := len(charges) - 1; i >= 0; i-- {
+			// The oldest is taken when no draw fell on a later one: a day without a refund would break the promise.
+			if c := charges[i]; c.Status == "succeeded" && c.Refunded == 0 && c.Created.Before(today) && (d.chance(300) || i == 0) {
+				s.refund(c, d)
+				break
 			}
 		}
 	}
@@ -181,10 +180,13 @@ func (s *Sim) react(e store.Effect, c store.Change) {
 	case "audience.ingest", "audience.remove":
 		if s.byHash == nil {
 			s.byHash = map[string]*person{}
-			for _, p := range s.people {
+		}
+		if s.hashed < len(s.people) {
+			for _, p := range s.people[s.hashed:] {
 				sum := sha256.Sum256([]byte(p.email))
 				s.byHash[hex.EncodeToString(sum[:])] = p
 			}
+			s.hashed = len(s.people)
 		}
 		for _, h := range keys(e.Fields) {
 			if p := s.byHash[h]; p != nil {

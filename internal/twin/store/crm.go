@@ -14,7 +14,7 @@ type CRM struct {
 	Owners []Owner
 	Stages []Stage // of the one deal pipeline, in order
 	Forms  []Form
-	Subs   []Submission // in order of submission
+	Subs   []Submission // in order of time
 	Lists  []*List
 }
 
@@ -48,6 +48,11 @@ type Submission struct {
 	At         time.Time
 	PageURL    string
 	Fields     [][2]string // name, value, in the order of the form
+}
+
+// AddSubmission files a filled form; they are kept in order of time.
+func (c *CRM) AddSubmission(s Submission) {
+	c.Subs = insert(c.Subs, s, func(s Submission) time.Time { return s.At })
 }
 
 // List is a static list of contacts.

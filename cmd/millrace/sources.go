@@ -46,6 +46,7 @@ func (a *app) sources(p *project.Project) ([]source, error) {
 			s.options = c.Options()
 			errs.Add(f.Config.Decode(s.options))
 		}
+		off := map[string]bool{}
 		for _, e := range f.Streams {
 			var common project.StreamConfig
 			outs := []any{&common}
@@ -59,6 +60,7 @@ func (a *app) sources(p *project.Project) ([]source, error) {
 				continue
 			}
 			if !common.Enabled {
+				off[e.Name] = true
 				continue
 			}
 			s.streams = append(s.streams, extract.StreamParams{
@@ -70,6 +72,16 @@ func (a *app) sources(p *project.Project) ([]source, error) {
 				},
 				Options: own,
 			})
+		}
+		if len(off) > 0 && len(s.streams) == 0 && c.Streams != nil {
+			// Only streams to leave out are named: the rest of what the connector knows is read.
+			specs, err := c.Streams()
+			errs.Add(err)
+			for _, spec := range specs {
+				if !off[spec.Name] {
+					s.streams = append(s.streams, extract.StreamParams{Spec: extract.StreamSpec{Name: spec.Name, Original: spec.Original}, Options: c.StreamOptions()})
+				}
+			}
 		}
 		out = append(out, s)
 	}

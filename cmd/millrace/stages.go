@@ -34,7 +34,8 @@ func (a *app) land(ctx context.Context, s *session, o landOptions) (extract.RunR
 	lander := parquet.New(parquet.Options{Dir: s.p.RawDir(), Now: a.clock, Log: a.log})
 	defer lander.Close()
 	res := extract.Run(ctx, extract.RunParams{
-		Sources: opened, Lander: lander, RunID: s.run.ID, Select: o.stream, FullRefresh: o.fullRefresh, From: o.from,
+		Parallel: 4, // mostly waiting for others; each holds a few tens of megabytes at most
+		Sources:  opened, Lander: lander, RunID: s.run.ID, Select: o.stream, FullRefresh: o.fullRefresh, From: o.from,
 		Now: a.clock, Log: a.log,
 		Progress: func(e extract.Event) {
 			if !e.Done {

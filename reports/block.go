@@ -4,7 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"strconv"
+	"strings"
 	"time"
+
+	"millrace/internal/chart"
 )
 
 // Block is one piece of content. It is never markup: each channel decides how a block looks. The kinds are the
@@ -107,6 +111,45 @@ type Chart struct {
 	Series []Series  `json:"series"`
 	Format Format    `json:"format"`
 	Note   Text      `json:"note"`
+}
+
+// Drawing is the chart ready to be drawn.
+func (c *Chart) Drawing() chart.Chart {
+	f := c.Format.Plain()
+	d := chart.Chart{Title: c.Title, Kind: chart.Kind(c.Kind), X: c.X, Tick: func(v float64) string { return tick(f, v) }}
+	for _, s := range c.Series {
+		d.Series = append(d.Series, chart.Series{Name: s.Name, Points: Marks(s.Points), Low: Marks(s.Low), High: Marks(s.High), Dashed: s.Dashed})
+	}
+	return d
+}
+
+// Marks are quantities ready to be drawn; one that holds nothing is a gap.
+func Marks(qs []Quantity) []chart.Point {
+	out := make([]chart.Point, len(qs))
+	for i, q := range qs {
+		v, ok := q.Cell.Float()
+		out[i] = chart.Point{V: v, Valid: ok, Text: q.String()}
+	}
+	return out
+}
+
+// tick writes an axis label: as the format does, without zeros behind the point and without the noise of floating point.
+func tick(f Format, v float64) string {
+	if clean, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 10, 64), 64); err == nil {
+		v = clean
+	}
+	s := f.Show(ValueOf(v))
+	number, unit, _ := strings.Cut(s, " ")
+	if strings.Contains(number, ".") {
+		number = strings.TrimRight(strings.TrimRight(number, "0"), ".")
+	}
+	if number == "−0" {
+		number = "0"
+	}
+	if unit != "" {
+		return number + " " + unit
+	}
+	return number
 }
 
 // GridColumn is one column of a Grid.

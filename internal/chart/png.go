@@ -55,8 +55,7 @@ func (ch Chart) PNG(scale float64) ([]byte, error) {
 		}
 	}
 	var out bytes.Buffer
-	enc := png.Encoder{CompressionLevel: png.BestCompression}
-	if err := enc.Encode(&out, r.img); err != nil {
+	if err := png.Encode(&out, r.img); err != nil {
 		return nil, fmt.Errorf("draw chart: %w", err)
 	}
 	return out.Bytes(), nil

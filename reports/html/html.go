@@ -135,51 +135,15 @@ func slug(s string) string {
 	}, strings.ToLower(s)), "-")
 }
 
-func points(qs []reports.Quantity) []chart.Point {
-	out := make([]chart.Point, len(qs))
-	for i, q := range qs {
-		v, ok := q.Cell.Float()
-		out[i] = chart.Point{V: v, Valid: ok, Text: q.String()}
-	}
-	return out
-}
-
 func draw(c *reports.Chart) template.HTML {
-	f := c.Format.Plain()
-	spec := chart.Chart{Title: c.Title, Kind: chart.Kind(c.Kind), X: c.X, Tick: func(v float64) string {
-		s := f.Show(reports.ValueOf(round(v)))
-		if strings.Contains(s, ".") && c.Format.Unit != reports.Count {
-			s = strings.Replace(strings.TrimRight(strings.TrimRight(strings.TrimSuffix(s, " %"), "0"), ".")+suffix(s), "−0 %", "0 %", 1)
-		}
-		return s
-	}}
-	for _, s := range c.Series {
-		spec.Series = append(spec.Series, chart.Series{Name: s.Name, Points: points(s.Points), Low: points(s.Low), High: points(s.High), Dashed: s.Dashed})
-	}
-	return template.HTML(spec.SVG()) //nolint:gosec // the drawing escapes every text
-}
-
-// round takes off the noise of floating point from an axis label.
-func round(v float64) float64 {
-	var r float64
-	if _, err := fmt.Sscanf(fmt.Sprintf("%.10g", v), "%g", &r); err != nil {
-		return v
-	}
-	return r
-}
-
-func suffix(s string) string {
-	if strings.HasSuffix(s, " %") {
-		return " %"
-	}
-	return ""
+	return template.HTML(c.Drawing().SVG()) //nolint:gosec // the drawing escapes every text
 }
 
 func spark(k reports.KPI) template.HTML {
 	if len(k.History) < 3 {
 		return ""
 	}
-	return template.HTML(chart.Spark(points(k.History), k.Label+" over the last periods")) //nolint:gosec // escaped
+	return template.HTML(chart.Spark(reports.Marks(k.History), k.Label+" over the last periods")) //nolint:gosec // escaped
 }
 
 type chartRow struct {

@@ -366,7 +366,7 @@ func TestSlackPostsUpdatesAndFiles(t *testing.T) {
 }
 
 func TestSlackLimitsPostsByChannel(t *testing.T) {
-	r := tiny(t, twin.Options{Limits: true})
+	r := tiny(t, twin.Options{Limits: true, Now: still})
 	auth := []string{"Authorization", "Bearer " + twin.DefaultCredentials().SlackToken, "Content-Type", form}
 	for i, want := range []int{200, 429, 200} {
 		channel := map[int]string{0: "C0REVENUE1", 1: "C0REVENUE1", 2: "C0ALERTS01"}[i]

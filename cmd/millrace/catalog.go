@@ -17,6 +17,7 @@ import (
 	"millrace/reports/html"
 	"millrace/reports/markdown"
 	"millrace/reports/section"
+	"millrace/reports/slack"
 	"millrace/transform"
 )
 
@@ -65,6 +66,6 @@ func operators() map[string]transform.Operator {
 func reportCatalog() reports.Catalog {
 	return reports.Catalog{
 		Sections: section.Kinds(),
-		Channels: []reports.ChannelKind{excel.Kind(), html.Kind(), markdown.Kind()},
+		Channels: []reports.ChannelKind{excel.Kind(), html.Kind(), markdown.Kind(), slack.Kind(excel.Render)},
 	}
 }

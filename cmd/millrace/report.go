@@ -40,7 +40,7 @@ A section that fails is shown as failed inside the report; the rest arrives, and
 	}
 	cmd.Flags().StringVar(&f.period, "period", "", "the period to tell about: 2017, 2017-Q4, 2017-12, 2017-W50 or 2017-12-31 (default: the latest complete one with figures)")
 	cmd.Flags().StringVar(&f.out, "out", "", "put files into this folder instead of where the definition says")
-	cmd.Flags().StringSliceVar(&f.channels, "channel", nil, "only these channels: excel, html, markdown")
+	cmd.Flags().StringSliceVar(&f.channels, "channel", nil, "only these channels: excel, html, markdown, slack")
 	cmd.Flags().BoolVar(&f.force, "force", false, "deliver although it was delivered before")
 	cmd.AddCommand(newReportLsCmd(a))
 	return cmd

@@ -25,7 +25,7 @@ import (
 var update = flag.Bool("update", false, "copy the built-in files that the example shares into the example")
 
 // facing are the schemas that people read: every column there is described.
-var facing = []string{"core", "identity", "features", "scores", "metrics", "segments", "quality"}
+var facing = []string{"core", "identity", "features", "scores", "metrics", "segments", "quality", "activation", "ops"}
 
 // streams are all catalogued streams, typed and empty, as in a project without a source.
 func streams(t *testing.T) []transform.RawStream {
@@ -58,7 +58,7 @@ func streams(t *testing.T) []transform.RawStream {
 func load(t *testing.T, root string, raw []transform.RawStream) *transform.Graph {
 	t.Helper()
 	g, err := transform.Load(context.Background(), transform.LoadParams{
-		FS: os.DirFS(root), Raw: raw,
+		FS: os.DirFS(root), Raw: raw, Given: given(),
 		Run: transform.Run{Project: "test", Target: "dev", TimeZone: time.UTC, Currency: "USD", Now: time.Date(2026, 3, 2, 6, 0, 0, 0, time.UTC)},
 	})
 	if err != nil {

@@ -79,10 +79,31 @@ func builtinFiles(with []string) (followed, own map[string][]byte, err error) {
 			return nil, nil, err
 		}
 		for path, text := range files {
+			if path == envExample {
+				text = joinEnv(followed[path], text)
+			}
 			followed[path] = text
 		}
 	}
 	return followed, nil, nil
+}
+
+// envExample lists the variables of a project. Every set adds its own; all other files are whole.
+const envExample = ".env.example"
+
+// joinEnv appends the paragraphs of more that text does not have yet: two sets may need the same credentials.
+func joinEnv(text, more []byte) []byte {
+	split := func(b []byte) []string { return strings.Split(strings.TrimSpace(string(b)), "\n\n") }
+	if len(text) == 0 {
+		return more
+	}
+	out := split(text)
+	for _, p := range split(more) {
+		if !has(out, p) {
+			out = append(out, p)
+		}
+	}
+	return []byte(strings.Join(out, "\n\n") + "\n")
 }
 
 func exampleFiles(name string) (followed, own map[string][]byte, err error) {

@@ -56,7 +56,7 @@ func TestBuiltinFilesAreFilesOfAProject(t *testing.T) {
 	}
 	for p := range files {
 		switch top := strings.SplitN(p, "/", 2)[0]; top {
-		case "extract", "sql", "models", "activate", "reports", "README.md", project.FileName:
+		case "extract", "sql", "models", "activate", "reports", "README.md", envExample, project.FileName:
 		default:
 			t.Errorf("init would write %s", p)
 		}

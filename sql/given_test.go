@@ -1,0 +1,27 @@
+package sql_test
+
+import (
+	"millrace/transform"
+	"millrace/transform/relation"
+)
+
+// given are the relations that the command hands to the graph, empty: what was decided and what was sent.
+// TestInitSets in cmd/millrace builds the same SQL over the real ones.
+func given() []transform.Given {
+	columns := func(list ...string) []relation.Column {
+		var out []relation.Column
+		for i := 0; i < len(list); i += 2 {
+			out = append(out, relation.Column{Name: list[i], Type: list[i+1], Description: "Handed in."})
+		}
+		return out
+	}
+	return []transform.Given{
+		{Name: "decisions.current", Version: "empty", Rows: func(func([]any, error) bool) {}, Columns: columns(
+			"policy", "VARCHAR", "subject", "VARCHAR", "choice", "VARCHAR", "score", "DECIMAL(18,4)", "reason", "VARCHAR", "mode", "VARCHAR",
+			"decision_id", "VARCHAR", "decided_at", "TIMESTAMP", "policy_version", "VARCHAR", "propensity", "DECIMAL(18,8)", "held_out", "BOOLEAN")},
+		{Name: "ops.syncs", Version: "empty", Rows: func(func([]any, error) bool) {}, Columns: columns(
+			"sync", "VARCHAR", "destination", "VARCHAR", "object", "VARCHAR", "plan_id", "VARCHAR", "kind", "VARCHAR", "verdict", "VARCHAR", "state", "VARCHAR",
+			"planned", "BIGINT", "acked", "BIGINT", "rejected", "BIGINT", "unknown", "BIGINT", "waiting", "BIGINT", "requested_by", "VARCHAR",
+			"created_at", "TIMESTAMP", "finished_at", "TIMESTAMP")},
+	}
+}

@@ -25,7 +25,7 @@ func TestOfficialJavaScriptClients(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r := tiny(t, twin.Options{})
+	r := tiny(t, twin.Options{Size: "small"})
 	for _, args := range [][]string{{"npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"}, {"node", "clients.mjs", r.url}} {
 		cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
 		cmd.Dir = dir

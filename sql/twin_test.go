@@ -92,7 +92,7 @@ func build(t *testing.T, size string) market {
 		Schema: "raw_segment", Name: "events", Source: "segment", Columns: events[0].Schema.Columns, Loads: events, Disposition: landing.Append,
 	})
 	g, err := transform.Load(ctx, transform.LoadParams{
-		FS: withSegment(t), Raw: raw, Given: given(), Given: given(),
+		FS: withSegment(t), Raw: raw, Given: given(),
 		Run: transform.Run{Project: "test", Target: "dev", TimeZone: time.UTC, Currency: "USD", Now: now},
 	})
 	if err != nil {

@@ -25,16 +25,20 @@ columns:
   agency_cost: {description: Agency fees; in total only., data_tests: [not_null]}
   other_cost: {description: All other sales and marketing costs; in total only., data_tests: [not_null]}
   leads: {description: People who became leads., data_tests: [not_null]}
-  paid_leads: {description: Those of them whose channel is paid., data_tests: [not_null]}
+  paid_leads: {description: Those of them whose channel is paid and has a known spend., data_tests: [not_null]}
   converted_leads: {description: Those leads whose account or person had an opportunity within the days that core.assumptions gives., data_tests: [not_null]}
   open_leads: {description: Leads that have neither converted nor run out of those days., data_tests: [not_null]}
   new_customers: {description: Accounts that had recurring revenue for the first time., data_tests: [not_null]}
-  paid_new_customers: {description: Those of them whose channel is paid., data_tests: [not_null]}
-  paid_won_amount: {description: Value of new-business opportunities won of accounts whose channel is paid., data_tests: [not_null]}
+  paid_new_customers: {description: Those of them whose channel is paid and has a known spend., data_tests: [not_null]}
+  unpriced_new_customers: {description: Those of them whose channel is paid and whose spend nobody has connected; paid figures leave them out., data_tests: [not_null]}
+  paid_won_amount: {description: Value of new-business opportunities won of accounts whose channel is paid and has a known spend., data_tests: [not_null]}
 data_tests:
   - unique_combination: {columns: [period_key, dimension, segment]}
 --- */
-with media as (
+with priced_channels as (
+  select distinct channel from core.spend
+),
+media as (
   select periods.period_key, 'total' as dimension, 'all' as segment,
     sum(spend.impressions)::bigint as impressions, sum(spend.clicks)::bigint as clicks, sum(spend.conversions) as conversions,
     sum(spend.conversion_value) as conversion_value, sum(spend.project_cost) as cost
@@ -79,7 +83,7 @@ lead_people as (
   select
     people.person_id,
     people.lead_date,
-    people.is_paid_channel,
+    people.is_paid_channel and priced_channels.channel is not null as is_priced_channel,
     coalesce(first_opportunities.opportunity_date <= people.lead_date + assumptions.lead_conversion_days, false) as is_converted,
     as_of.as_of_date <= people.lead_date + assumptions.lead_conversion_days as is_young,
     people.channel,
@@ -91,6 +95,7 @@ lead_people as (
   cross join core.as_of
   left join core.accounts on accounts.account_id = people.account_id
   left join first_opportunities on first_opportunities.person_id = people.person_id
+  left join priced_channels on priced_channels.channel = people.channel
   where not people.is_mailbox and people.crm_contact_id is not null
 ),
 lead_segments as (
@@ -110,7 +115,7 @@ leads as (
     lead_segments.dimension,
     lead_segments.segment,
     count(*) as leads,
-    count(*) filter (where lead_segments.is_paid_channel) as paid_leads,
+    count(*) filter (where lead_segments.is_priced_channel) as paid_leads,
     count(*) filter (where lead_segments.is_converted) as converted_leads,
     count(*) filter (where not lead_segments.is_converted and lead_segments.is_young) as open_leads
   from core.periods
@@ -123,12 +128,14 @@ customers as (
     account_segments.dimension,
     account_segments.segment,
     count(*) as new_customers,
-    count(*) filter (where accounts.is_paid_channel) as paid_new_customers
+    count(*) filter (where accounts.is_paid_channel and priced_channels.channel is not null) as paid_new_customers,
+    count(*) filter (where accounts.is_paid_channel and priced_channels.channel is null) as unpriced_new_customers
   from core.periods
   inner join core.account_mrr
     on account_mrr.movement = 'new' and account_mrr.from_date between periods.range_start and periods.read_date
   inner join core.accounts on accounts.account_id = account_mrr.account_id
   inner join core.account_segments on account_segments.account_id = account_mrr.account_id
+  left join priced_channels on priced_channels.channel = accounts.channel
   group by all
 ),
 won as (
@@ -137,6 +144,7 @@ won as (
   inner join core.opportunities
     on opportunities.status = 'won' and opportunities.closed_date between periods.range_start and periods.read_date
   inner join core.accounts on accounts.account_id = opportunities.account_id
+  inner join priced_channels on priced_channels.channel = accounts.channel
   inner join core.account_segments on account_segments.account_id = opportunities.account_id
   where opportunities.is_new_business and accounts.is_paid_channel
   group by all
@@ -166,6 +174,7 @@ select
   coalesce(leads.open_leads, 0) as open_leads,
   coalesce(customers.new_customers, 0) as new_customers,
   coalesce(customers.paid_new_customers, 0) as paid_new_customers,
+  coalesce(customers.unpriced_new_customers, 0) as unpriced_new_customers,
   coalesce(won.amount, 0)::decimal(18, 4) as paid_won_amount
 from core.account_grid as grid
 cross join core.as_of

@@ -1,7 +1,8 @@
 /* ---
 description: >
   Cost of acquiring a customer through paid media: media spend and agency fees / new customers whose account was first
-  brought by a paid channel. Organic customers are in neither number, so it is not comparable with the blended figure.
+  brought by a paid channel. Organic customers are in neither number, so it is not comparable with the blended figure;
+  nor are customers of a paid channel whose spend is not connected.
 materialized: table
 owner: revenue-operations
 tags: [kpi]
@@ -50,6 +51,7 @@ select
     when base.paid_new_customers = 0 then 'no new customers from paid channels in this period'
     when (select count(*) from core.spend) = 0 then 'no media spend is known'
     when not base.is_complete or base.is_restating then case when base.is_complete then 'ad platforms may still restate this period' else 'the period is not over' end
+    when base.unpriced_new_customers > 0 then base.unpriced_new_customers || ' more from paid channels whose spend is not connected'
   end as reason
 from metrics.acquisition as base
 where base.dimension = 'total' or (base.dimension = 'channel' and base.segment in (select channel from core.spend))

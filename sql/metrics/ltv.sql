@@ -33,16 +33,16 @@ select
   base.dimension,
   base.segment,
   (case
-    when base.window_churned = 0 then base.mrr_close * assumptions.gross_margin * assumptions.ltv_cap_months
-    else base.mrr_close * assumptions.gross_margin * base.window_customer_months
+    when base.window_churned = 0 then base.mrr_close::double * assumptions.gross_margin * assumptions.ltv_cap_months
+    else base.mrr_close::double * assumptions.gross_margin * base.window_customer_months
   end)::decimal(18, 4) as numerator,
   (base.customers_close * greatest(base.window_churned, 1))::decimal(18, 4) as denominator,
   case
     when not (base.customers_close = 0 or (base.window_churned > 0 and base.window_customer_months = 0))
       then round(
     case
-      when base.window_churned = 0 then base.mrr_close * assumptions.gross_margin * assumptions.ltv_cap_months
-      else base.mrr_close * assumptions.gross_margin * base.window_customer_months
+      when base.window_churned = 0 then base.mrr_close::double * assumptions.gross_margin * assumptions.ltv_cap_months
+      else base.mrr_close::double * assumptions.gross_margin * base.window_customer_months
     end / nullif(base.customers_close * greatest(base.window_churned, 1), 0),
     8
   )

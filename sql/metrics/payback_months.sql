@@ -32,22 +32,22 @@ select
   base.dimension,
   base.segment,
   (base.media_cost + base.agency_cost + base.other_cost)::decimal(18, 4) as numerator,
-  (customer_base.mrr_new * assumptions.gross_margin)::decimal(18, 4) as denominator,
+  (customer_base.mrr_new::double * assumptions.gross_margin)::decimal(18, 4) as denominator,
   case
     when (select count(*) from core.spend) + (select count(*) from core.sales_marketing_costs) > 0
-      then round((base.media_cost + base.agency_cost + base.other_cost) / nullif(customer_base.mrr_new * assumptions.gross_margin, 0), 8)
+      then round((base.media_cost + base.agency_cost + base.other_cost) / nullif(customer_base.mrr_new::double * assumptions.gross_margin, 0), 8)
   end::decimal(28, 8) as value,
   base.new_customers as n,
   'months' as unit,
   null::varchar as currency,
   case
-    when customer_base.mrr_new * assumptions.gross_margin = 0 then 'na'
+    when customer_base.mrr_new::double * assumptions.gross_margin = 0 then 'na'
     when (select count(*) from core.spend) + (select count(*) from core.sales_marketing_costs) = 0 then 'na'
     when not base.is_complete or base.is_restating then 'provisional'
     else 'ok'
   end as status,
   case
-    when customer_base.mrr_new * assumptions.gross_margin = 0 then 'no gross profit from new customers in this period'
+    when customer_base.mrr_new::double * assumptions.gross_margin = 0 then 'no gross profit from new customers in this period'
     when (select count(*) from core.spend) + (select count(*) from core.sales_marketing_costs) = 0 then 'no sales and marketing costs are known'
     when not base.is_complete then 'the period is not over'
     when base.is_restating then 'ad platforms may still restate this period'

@@ -1,8 +1,9 @@
 /* ---
 description: >
   Every state of every subscription item that is known, one row per item and state, in time. Events tell what held
-  from their moment on, and what held before the first of them; a subscription without events is taken to have been as
-  it is now since it began. Stripe keeps events for thirty days, so what was landed in time is all that there is.
+  from their moment on and right before the first of them. Stripe keeps events for thirty days: what held earlier
+  comes from the regular invoices, which bill the quantity of each period; a change between two of them shows with the
+  second. A subscription with neither is taken to have been as it is now since it began.
 materialized: table
 owner: finance
 columns:
@@ -60,7 +61,7 @@ event_states as (
     to_timestamp(try_cast(subscription ->> '$.canceled_at' as bigint)) at time zone 'UTC' as canceled_at,
     to_timestamp(try_cast(subscription ->> '$.ended_at' as bigint)) at time zone 'UTC' as ended_at,
     valid_from,
-    place * 2 as state_order,
+    place * 2 + 10 as state_order,
     place,
     coalesce(
       try_cast(previous ->> '$.items.data[0].quantity' as bigint),
@@ -78,6 +79,92 @@ first_known as (
   select *
   from event_states
   where place = 1 and started_at < valid_from - interval 1 minute
+),
+items_of_subscriptions as (
+  select _source, subscription_id, min(id) as item_id, count(*) as items
+  from raw_stripe.subscription_items
+  group by _source, subscription_id
+),
+items_of_prices as (
+  select _source, subscription_id, price_id, min(id) as item_id
+  from raw_stripe.subscription_items
+  group by _source, subscription_id, price_id
+),
+invoice_lines as (
+  select
+    invoices._source,
+    invoices.id as invoice_id,
+    invoices.subscription_id,
+    invoices.customer_id,
+    invoices.currency,
+    line.entry as line
+  from raw_stripe.invoices
+  cross join unnest(json_extract(invoices.lines, '$[*]')) as line (entry)
+  where invoices.billing_reason in ('subscription_create', 'subscription_cycle')
+    and coalesce(invoices.status, 'draft') not in ('draft', 'void')
+    and invoices.subscription_id is not null
+),
+billed as (
+  select
+    invoice_lines._source as source,
+    invoice_lines.subscription_id,
+    invoice_lines.customer_id,
+    coalesce(
+      invoice_lines.line ->> '$.subscription_item',
+      items_of_prices.item_id,
+      case when items_of_subscriptions.items = 1 then items_of_subscriptions.item_id end
+    ) as item_id,
+    invoice_lines.line ->> '$.price.id' as price_id,
+    try_cast(invoice_lines.line ->> '$.quantity' as bigint) as quantity,
+    invoice_lines.currency,
+    to_timestamp(try_cast(invoice_lines.line ->> '$.period.start' as bigint)) at time zone 'UTC' as valid_from,
+    invoice_lines.invoice_id
+  from invoice_lines
+  left join items_of_prices
+    on items_of_prices._source = invoice_lines._source
+    and items_of_prices.subscription_id = invoice_lines.subscription_id
+    and items_of_prices.price_id = (invoice_lines.line ->> '$.price.id')
+  left join items_of_subscriptions
+    on items_of_subscriptions._source = invoice_lines._source
+    and items_of_subscriptions.subscription_id = invoice_lines.subscription_id
+  where coalesce(invoice_lines.line ->> '$.proration', 'false') = 'false'
+),
+first_events as (
+  select source, subscription_id, min(valid_from) as first_at
+  from event_states
+  group by source, subscription_id
+),
+billed_states as (
+  select
+    billed.source,
+    billed.subscription_id,
+    billed.customer_id,
+    billed.item_id,
+    billed.price_id,
+    case when subscriptions.trial_end > billed.valid_from then 'trialing' else 'active' end as status,
+    billed.quantity,
+    billed.currency,
+    subscriptions.discount,
+    subscriptions.trial_end as trial_end_at,
+    coalesce(subscriptions.started_at, subscriptions.created_at) as started_at,
+    billed.valid_from
+  from billed
+  inner join raw_stripe.subscriptions
+    on subscriptions._source = billed.source and subscriptions.id = billed.subscription_id
+  left join first_events
+    on first_events.source = billed.source and first_events.subscription_id = billed.subscription_id
+  where billed.item_id is not null
+    and billed.quantity is not null
+    and (first_events.first_at is null or billed.valid_from < first_events.first_at)
+  qualify row_number() over (
+    partition by billed.source, billed.subscription_id, billed.item_id, billed.valid_from
+    order by billed.invoice_id desc, billed.quantity desc
+  ) = 1
+),
+last_billed as (
+  select source, subscription_id, item_id, max(valid_from) as billed_at, max_by(quantity, (valid_from, quantity)) as billed_quantity
+  from billed_states
+  group by source, subscription_id, item_id
 ),
 unknown_subscriptions as (
   select
@@ -102,11 +189,41 @@ unknown_subscriptions as (
     on known_subscriptions.source = subscriptions._source and known_subscriptions.subscription_id = subscriptions.id
   where known_subscriptions.subscription_id is null and coalesce(subscriptions.started_at, subscriptions.created_at) is not null
 ),
+changed_since as (
+  select
+    _source as source,
+    subscription_id,
+    max(created_at) as changed_at
+  from raw_stripe.invoices
+  where billing_reason = 'subscription_update'
+  group by _source, subscription_id
+),
 states as (
   select
     source, subscription_id, customer_id, item_id, price_id, status, quantity, currency, discount, trial_end_at, paused,
     started_at, canceled_at, ended_at, valid_from, state_order
   from event_states
+  union all
+  select
+    source, subscription_id, customer_id, item_id, price_id, status, quantity, currency, discount, trial_end_at, false,
+    started_at, null, null, valid_from, 5
+  from billed_states
+  union all
+  select
+    unknown.source, unknown.subscription_id, unknown.customer_id, unknown.item_id, unknown.price_id,
+    case when unknown.status = 'canceled' then 'active' else unknown.status end,
+    unknown.quantity, unknown.currency, unknown.discount, unknown.trial_end_at, unknown.paused, unknown.started_at,
+    unknown.canceled_at, unknown.ended_at,
+    greatest(last_billed.billed_at, coalesce(changed_since.changed_at, last_billed.billed_at)), 6
+  from unknown_subscriptions as unknown
+  inner join last_billed
+    on last_billed.source = unknown.source
+    and last_billed.subscription_id = unknown.subscription_id
+    and last_billed.item_id = unknown.item_id
+  left join changed_since
+    on changed_since.source = unknown.source and changed_since.subscription_id = unknown.subscription_id
+  where unknown.quantity is distinct from last_billed.billed_quantity
+    and (unknown.ended_at is null or unknown.ended_at > last_billed.billed_at)
   union all
   select
     source, subscription_id, customer_id, item_id, previous_price_id, previous_status, previous_quantity, currency, discount,

@@ -59,15 +59,20 @@ func TestKilledAtEachStep(t *testing.T) {
 		})
 		return
 	}
-	stride := 5
+	stride := 6
 	if os.Getenv("MILLRACE_SOAK") != "" {
 		stride = 1
 	}
 	calm, rough := t.TempDir(), t.TempDir()
 	var names []string
+	var mu sync.Mutex
 	for n := 1; n <= 2; n++ { // the second build has the steps of all that follow
 		names = nil
-		buildNumbered(t, calm, n, func(s string) { names = append(names, s) })
+		buildNumbered(t, calm, n, func(s string) {
+			mu.Lock()
+			defer mu.Unlock()
+			names = append(names, s)
+		})
 		buildNumbered(t, rough, n, nil)
 	}
 	n := 2

@@ -136,7 +136,7 @@ func (b *builder) record(n *Node, cols []relation.Column) *record {
 		r.Rows, r.Version, r.BuiltAt, r.BuildID = res.Rows, b.want[n.Name], b.p.Clock().UTC(), b.id
 	case old != nil:
 		r.Rows, r.Version, r.BuiltAt, r.BuildID, r.static = old.Rows, old.Version, old.BuiltAt, old.BuildID, old.static
-		r.frozen = old.frozen || b.physical[n.Name] == "table" && old.Materialized == "view"
+		r.frozen = old.frozen || b.kind(n.Name) == "table" && old.Materialized == "view"
 		if !b.targets[n.Name] {
 			r.Stale, r.StaleWhy = old.Stale, old.StaleWhy
 		}

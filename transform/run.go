@@ -25,7 +25,7 @@ func (b *builder) prepare(ctx context.Context) error {
 		if row[2] == "VIEW" {
 			kind = "view"
 		}
-		b.physical[fmt.Sprintf("%s.%s", row[0], row[1])] = kind
+		b.setKind(fmt.Sprintf("%s.%s", row[0], row[1]), kind)
 		return nil
 	})
 	if err != nil {
@@ -260,7 +260,7 @@ func (b *builder) blocked(n *Node) (string, bool) {
 			}
 			return root, true
 		}
-		if b.g.Nodes[d].Kind != KindRaw && b.physical[d] == "" {
+		if b.g.Nodes[d].Kind != KindRaw && b.kind(d) == "" {
 			return d + " is not built yet", true
 		}
 	}
@@ -369,7 +369,7 @@ func (b *builder) hold(ctx context.Context, n *Node) error {
 			return fault.Wrap(err, "hold %s at its published version", n.Name)
 		}
 	}
-	b.physical[n.Name] = "table"
+	b.setKind(n.Name, "table")
 	return nil
 }
 

@@ -59,8 +59,17 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		return nil, fmt.Errorf("open %s: %w", name(path), Clean(err))
 	}
 	db := &DB{DB: sql.OpenDB(c), connector: c, readsOnly: o.ReadOnly && o.Locked}
-	// Instants are UTC everywhere; results must not depend on the session's zone (P4).
-	set := []string{"set TimeZone = 'UTC'", "set autoinstall_known_extensions = false", "set autoload_known_extensions = false"}
+	// A file that is open twice in one process is one database: once its configuration is locked, it has been set.
+	if done, err := db.configured(ctx, o); err != nil || done {
+		if err != nil {
+			db.Close()
+			return nil, fmt.Errorf("open %s: %w", name(path), Clean(err))
+		}
+		return db, nil
+	}
+	// Instants are UTC everywhere; results must not depend on the session's zone (P4). Global, or only this one
+	// connection of the pool would have it.
+	set := []string{"set global TimeZone = 'UTC'", "set autoinstall_known_extensions = false", "set autoload_known_extensions = false"}
 	if o.Threads > 0 {
 		set = append(set, fmt.Sprintf("set threads = %d", o.Threads))
 	}
@@ -87,6 +96,24 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 		}
 	}
 	return db, nil
+}
+
+// configured reports whether the database was opened and locked before in this process, with settings that serve o. A
+// reader that did not ask for the lock reads under it.
+func (db *DB) configured(ctx context.Context, o Options) (bool, error) {
+	if !o.ReadOnly {
+		return false, nil
+	}
+	var locked, external bool
+	var zone string
+	err := db.QueryRowContext(ctx, "select current_setting('lock_configuration'), current_setting('enable_external_access'), current_setting('TimeZone')").Scan(&locked, &external, &zone)
+	if err != nil || !locked {
+		return false, err
+	}
+	if external || zone != "UTC" {
+		return false, fmt.Errorf("it is open in this process already, with a configuration that must not be used for queries")
+	}
+	return true, nil
 }
 
 // Query runs q and reads the whole result.

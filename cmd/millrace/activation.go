@@ -182,7 +182,7 @@ func (a *app) planNow(ctx context.Context, names []string, fail bool) (err error
 	for _, sync := range list {
 		p, err := a.planOne(ctx, e, sync)
 		if err != nil {
-			errs.Add(fault.Wrap(err, "sync %s", sync.Name))
+			errs.Add(err)
 			continue
 		}
 		plans = append(plans, p)

@@ -97,17 +97,17 @@ func buildSection(ctx context.Context, spec SectionSpec, in *Input) (blocks []Bl
 	return blocks, err
 }
 
-// latest is the last period of the grain that is over at the logical time and has figures; without metrics.kpi it is
-// the last one that is over.
+// latest is the last period of the grain that is over at the logical time and has figures; where none is over yet, the
+// newest one with figures, which is provisional. Without metrics.kpi it is the last one that is over.
 func (c *Composer) latest(ctx context.Context, rec *Recorder, grain string) (Period, error) {
 	current := PeriodOf(grain, c.Now.In(c.zone()))
 	if !rec.Has("metrics.kpi") {
 		return current.Shift(-1), nil
 	}
 	rec.section = "period"
-	res, err := rec.Query(ctx, `select max(period_start) as period_start
+	res, err := rec.Query(ctx, `select coalesce(max(period_start) filter (where period_start < `+LitDate(current.Start)+`), max(period_start)) as period_start
 from metrics.kpi
-where grain = `+Lit(grain)+` and dimension = 'total' and period_start < `+LitDate(current.Start))
+where grain = `+Lit(grain)+` and dimension = 'total'`)
 	if err != nil {
 		return Period{}, err
 	}

@@ -101,6 +101,11 @@ func (c Catalog) Parse(file string, src []byte, o config.ParseOptions) (*Definit
 	if def.Title == "" {
 		def.Title = Title(def.Report)
 	}
+	for kpi, l := range f.Labels {
+		if _, err := new(Writer).Say(l.Label).Done(); err != nil {
+			errs.Add(n.Get("labels").Get(kpi).Get("label").Fault("Write it in words: labels stand inside sentences, where every digit must come from the data.", "holds a digit"))
+		}
+	}
 	for _, a := range f.Actions {
 		action := Action{}
 		if err := a.Decode(&action); err != nil {

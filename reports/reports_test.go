@@ -407,6 +407,7 @@ func TestParseErrors(t *testing.T) {
 		"version: 2\nreport: a\nsections:\n  - table: {from: x}\nchannels: [html]\n":                                        "version",
 		"version: 1\nreport: a\nschedule: monday\nsections:\n  - table: {from: x}\nchannels: [html]\n":                      "is not a schedule",
 		"version: 1\nreport: a\nactions:\n  - {kpi: x, do: win 5 more}\nsections: [{table: {from: x}}]\nchannels: [html]\n": "must be a cell",
+		"version: 1\nreport: a\nlabels: {x: {label: Top 5}}\nsections: [{table: {from: x}}]\nchannels: [html]\n":            "labels.x.label: holds a digit",
 		"version: 1\nreport: a\nactions:\n  - {do: try}\nsections: [{table: {from: x}}]\nchannels: [html]\n":                "either kpi or sql",
 		"version: 1\nreport: a\nsections: [{table: {from: x}}]\n":                                                           "channels",
 		"version: 1\nreport: a\nsections: [{table: {from: x}}]\nchannels: [{plain: out/x.doc}]\n":                           "reports/a.yml:4:20: channels[0].plain.path: plain writes files that end in .txt",

@@ -165,6 +165,11 @@ func (b *binder) relation(ctx context.Context, n *Node) ([]relation.Column, erro
 		}
 		return out, nil
 	case "snapshot":
+		for _, c := range cols {
+			if strings.EqualFold(c.Name, colValidFrom) || strings.EqualFold(c.Name, colValidTo) {
+				return nil, &fault.Error{File: n.File, Value: c.Name, Msg: "a snapshot adds this column itself", Hint: "Give it another name with `as`."}
+			}
+		}
 		return append(cols, snapshotColumns()...), nil
 	}
 	return cols, nil

@@ -181,7 +181,7 @@ func newBuilder(p BuildParams) (*builder, error) {
 		p: p, g: p.Graph, plan: &plan{params: p, g: p.Graph, engine: p.Graph.engine, dir: newWarehouse(p.Dir).dir},
 		objects: &objects{physical: map[string]string{}},
 		memory:  &memory{dir: filepath.Join(p.Dir, statefulDir), g: p.Graph, log: p.Log},
-		wh:      newWarehouse(p.Dir), status: map[string]*NodeResult{}, tests: map[string]*TestResult{},
+		wh:      newWarehouse(p.Dir), status: map[string]*NodeResult{}, tests: map[string]*TestResult{}, broken: map[string]error{},
 	}, nil
 }
 
@@ -205,7 +205,8 @@ type builder struct {
 	mu       sync.Mutex // guards what follows
 	status   map[string]*NodeResult
 	tests    map[string]*TestResult
-	fresh    map[string]bool // swapped in during this build
+	fresh    map[string]bool  // swapped in during this build
+	broken   map[string]error // landed streams that cannot be read; written before nodes run
 	done     int
 	attached bool
 }
@@ -228,7 +229,24 @@ func (b *builder) start(ctx context.Context) error {
 			return fault.Hint(err, "If the file is damaged, remove "+b.wh.link()+" and build again: relations with memory are restored from their exports.")
 		}
 	}
+	b.cleanSpill()
 	return b.remember(ctx, b.prev)
+}
+
+// cleanSpill removes what a killed build spilled to disk.
+func (b *builder) cleanSpill() {
+	if b.p.TempDir == "" {
+		return
+	}
+	left, err := filepath.Glob(filepath.Join(b.p.TempDir, "duckdb_temp_*"))
+	if err != nil {
+		return // only a pattern that is not one
+	}
+	for _, f := range left {
+		if err := os.RemoveAll(f); err != nil {
+			b.p.Log.Debug("remove spilled data", "error", err)
+		}
+	}
 }
 
 // build makes the new file and publishes it.

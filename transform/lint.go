@@ -34,6 +34,10 @@ func (s *scan) determinism(x map[string]any) {
 				hint = "Use min(x) or max(x), or a total order inside the call: `first(x order by y, id)`."
 			}
 			add(name+"() depends on the order of rows", hint)
+		case name == "mode" && !ordered:
+			add("mode() depends on the order of rows where counts are equal", "Count in a CTE, then take `arg_max(x, (n, x))`.")
+		case sketch(name):
+			add(name+"() depends on the order of rows", "Use quantile_cont(x, 0.5) or median(x): they are exact.")
 		case argAggregate(name) && !ordered && len(children) >= 2 && !isRow(children[1]):
 			add(name+"() depends on the order of rows where values are equal", "Break ties with a row: `"+name+"(x, (y, id))`.")
 		}
@@ -126,6 +130,15 @@ func chance(s string) bool {
 func orderedAggregate(s string) bool {
 	switch s {
 	case "string_agg", "group_concat", "listagg", "list", "array_agg", "first", "last", "any_value", "arbitrary", "json_group_array", "json_group_object":
+		return true
+	}
+	return false
+}
+
+// sketch lists aggregates that keep a sample or a sketch which depends on how rows arrive.
+func sketch(s string) bool {
+	switch s {
+	case "approx_quantile", "reservoir_quantile", "approx_top_k":
 		return true
 	}
 	return false

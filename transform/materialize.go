@@ -242,7 +242,7 @@ func (m *maker) operate(ctx context.Context, n *Node, next, q string) error {
 		return err
 	}
 	w := &operatorOutput{app: app, width: len(out)}
-	err = n.oper.Run(ctx, OperatorInput{Columns: cols, Count: rows, Options: n.opts, Run: m.g.Run,
+	err = n.oper.Run(ctx, OperatorInput{Columns: cols, Count: rows, Options: n.opts,
 		Rows: func(ctx context.Context) iter.Seq2[[]any, error] { return m.pages(ctx, in) }}, w)
 	if err != nil {
 		app.Abort()

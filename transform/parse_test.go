@@ -127,6 +127,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"unordered list", files{"sql/core/x.sql": "select string_agg(name, ',') as n from core.accounts"}, []string{"sql/core/x.sql:1:8", "order by"}},
 		{"first", files{"sql/core/x.sql": "select any_value(name) as n from core.accounts"}, []string{"min(x)"}},
 		{"arg_max", files{"sql/core/x.sql": "select arg_max(name, id) as n from core.accounts"}, []string{"(y, id)"}},
+		{"mode", files{"sql/core/x.sql": "select mode(name) as n from core.accounts"}, []string{"arg_max(x, (n, x))"}},
+		{"sketch", files{"sql/core/x.sql": "select approx_quantile(id, 0.5) as n from core.accounts"}, []string{"median"}},
 		{"row_number", files{"sql/core/x.sql": "select row_number() over (partition by name) as n from core.accounts"}, []string{"ORDER BY"}},
 		{"limit", files{"sql/core/x.sql": "select * from core.accounts limit 1"}, []string{"sql/core/x.sql:1:", "LIMIT without ORDER BY"}},
 		{"distinct on", files{"sql/core/x.sql": "select distinct on (name) * from core.accounts"}, []string{"DISTINCT ON"}},
@@ -192,6 +194,7 @@ func TestBindRefuses(t *testing.T) {
 		{"declared column", files{"sql/core/x.sql": "/* ---\ncolumns:\n  amont: {description: d}\n--- */\nselect amount from core.deals"}, []string{"sql/core/x.sql:3:3", "amont", `"amount"`}},
 		{"key", files{"sql/core/x.sql": "/* ---\nunique_key: ids\n--- */\nselect id from core.deals"}, []string{"unique_key", `"id"`}},
 		{"same name twice", files{"sql/core/x.sql": "select id, amount as ID from core.deals"}, []string{"two columns"}},
+		{"snapshot column", files{"sql/core/x.sql": "/* ---\nmaterialized: snapshot\nunique_key: id\n--- */\nselect id, id as valid_to from core.deals"}, []string{"valid_to", "adds"}},
 		{"unknown function", files{"sql/core/x.sql": "select summ(amount) as x from core.deals"}, []string{"summ"}},
 		{"self without types", files{"sql/core/x.sql": "/* ---\nmaterialized: incremental\nunique_key: id\n--- */\nselect id from core.deals where id > (select max(id) from core.x)"}, []string{"columns: {"}},
 	} {

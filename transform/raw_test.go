@@ -3,6 +3,7 @@ package transform
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -132,4 +133,29 @@ func TestNewLoadRebuilds(t *testing.T) {
 		t.Error(got)
 	}
 	wantRows(t, dir, "from core.c", "2")
+}
+
+// TestDamagedStream: what reads a stream that cannot be read is held back, the rest is published.
+func TestDamagedStream(t *testing.T) {
+	for _, damage := range []func(file string) error{os.Remove, func(file string) error { return os.WriteFile(file, []byte("not parquet"), 0o600) }} {
+		dir := t.TempDir()
+		cols := []landing.Column{{Name: "id", Type: landing.BigInt}}
+		s := RawStream{Schema: "raw_crm", Name: "deals", Source: "crm", Columns: cols}
+		f := files{"sql/core/a.sql": "select id from raw_crm.deals", "sql/core/b.sql": "select 1 as x", "sql/core/c.sql": "select count(*) as n from core.a"}
+		land(t, dir, &s, "01", "select 1 as id", cols)
+		build(t, dir, load(t, f, s))
+		m := land(t, dir, &s, "02", "select 2 as id", cols)
+		if err := damage(filepath.Join(dir, m.Files[0].Name)); err != nil {
+			t.Fatal(err)
+		}
+		f["sql/core/b.sql"] = "select 2 as x"
+		r := build(t, dir, load(t, f, s))
+		if got := statuses(r); !strings.Contains(got, "core.a=failed") || !strings.Contains(got, "core.b=built") || !strings.Contains(got, "core.c=held") {
+			t.Error(got)
+		}
+		if m := messages(r); !strings.Contains(m, "raw_crm.deals") && !strings.Contains(m, "part-deals-02.parquet") {
+			t.Errorf("messages: %s", messages(r))
+		}
+		wantRows(t, dir, "select n, x from core.c, core.b", "1|2")
+	}
 }

@@ -48,7 +48,10 @@ func (b *builder) prepare(ctx context.Context) error {
 	}
 	for _, name := range sortedSet(raw) {
 		if err := b.db.Exec(ctx, "create or replace view "+ident(name)+" as "+b.g.Nodes[name].raw.query()); err != nil {
-			return fault.Wrap(fault.Hint(err, "A landed file is missing or damaged: `millrace doctor` names it."), "read the landed stream %s", name)
+			if ctx.Err() != nil || duck.Fatal(err) {
+				return fault.Wrap(err, "read the landed stream %s", name)
+			}
+			b.broken[name] = unreadable(name, err) // only what reads it is held back
 		}
 	}
 	self := map[string][]relation.Column{}
@@ -285,6 +288,12 @@ func (b *builder) buildNode(ctx context.Context, n *Node) error {
 		b.setStatus(n, StatusFailed, 0, 0, nil, failedBy(bad))
 		return b.hold(ctx, n)
 	}
+	for _, d := range n.Deps {
+		if err := b.broken[d]; err != nil {
+			b.setStatus(n, StatusFailed, 0, 0, err, err.Error())
+			return b.hold(ctx, n)
+		}
+	}
 	start := b.p.Clock()
 	b.event(Event{Kind: EventStart, Node: n.Name, Materialized: n.Meta.Materialized})
 	rows, err := b.maker.materialize(ctx, n)
@@ -403,4 +412,13 @@ func (n *Node) sqlError(err error) error {
 		f.Hint = "Build it together with what it reads: `millrace build -s " + n.Name + "`."
 	}
 	return f
+}
+
+// unreadable says which landed stream cannot be read.
+func unreadable(name string, err error) error {
+	msg := err.Error()
+	if i := strings.Index(msg, "\n"); i > 0 {
+		msg = msg[:i]
+	}
+	return &fault.Error{Msg: "the landed stream " + name + " cannot be read: " + msg, Hint: "A file of .millrace is missing or damaged: restore it from a backup, or remove its load and extract again."}
 }

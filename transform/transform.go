@@ -184,8 +184,8 @@ type Operator interface {
 	Options() any
 	// Output says which columns Run will write, given the input's columns. It must not read rows.
 	Output(in []relation.Column, options any) ([]relation.Column, error)
-	// Run reads in as often as it likes and writes rows to out. The same input must give the same rows (P4); it must not
-	// depend on the order of in's rows unless the query orders them totally.
+	// Run reads in as often as it likes and writes rows to out. The same input must give the same rows (P4): it must not
+	// depend on the order of in's rows unless the query orders them totally, nor on a clock (select today from meta.run).
 	Run(ctx context.Context, in OperatorInput, out OperatorOutput) error
 }
 
@@ -194,7 +194,6 @@ type OperatorInput struct {
 	Columns []relation.Column
 	Count   int64
 	Options any
-	Run     Run
 	// Rows yields the rows in the query's order, in bounded memory. The slice is reused. Cells are as in duck.Result.
 	Rows func(ctx context.Context) iter.Seq2[[]any, error]
 }

@@ -19,6 +19,7 @@ type Error struct {
 	Line, Col int
 	Hint      string // what to do next, where it is known
 	Err       error  // what the driver returned
+	write     bool   // the database could not write
 }
 
 func (e *Error) Error() string {
@@ -35,13 +36,14 @@ func (e *Error) Error() string {
 // Unwrap returns the driver's error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Fatal reports whether the database cannot go on after err: no disk, no memory, or DuckDB gave the file up.
+// Fatal reports whether the database cannot go on after err: the disk is full or fails, or DuckDB gave the file up. What
+// only one query met, such as a file that cannot be read or too little memory, is not fatal.
 func Fatal(err error) bool {
 	var e *Error
 	if !errors.As(err, &e) {
 		return false
 	}
-	return e.Kind == "IO" || e.Kind == "FATAL" || e.Kind == "INTERNAL" || strings.Contains(e.Msg, "has been invalidated")
+	return e.Kind == "FATAL" || e.write || strings.Contains(e.Msg, "has been invalidated")
 }
 
 var (
@@ -98,6 +100,7 @@ func parse(msg string, cause error) *Error {
 		e.Hint = "Wait until it has finished, or close the program that has the file open."
 	case strings.Contains(low, "no space left") || strings.Contains(low, "disk full"):
 		e.Kind = "IO"
+		e.write = true
 		e.Hint = "The disk is full: free some space and run again; nothing was published."
 	case strings.Contains(low, "out of memory") || e.Kind == "Out of Memory":
 		e.Kind = "Out of Memory"
@@ -107,6 +110,7 @@ func parse(msg string, cause error) *Error {
 		e.Hint = "Raise limits.memory in millrace.yml, lower limits.threads, or make the query smaller."
 	case strings.Contains(low, "could not write") || strings.Contains(low, "failed to write"):
 		e.Kind = "IO"
+		e.write = true
 		e.Hint = "Check the free space and the permissions of the folder."
 	}
 	e.Msg = strings.TrimSpace(msg)

@@ -73,7 +73,7 @@ scaled as (
 judged as (
   select *,
     case unit
-      when 'ratio' then greatest(usual_step, sqrt(greatest(expected_level * (1 - expected_level), 0) / nullif(n, 0)))
+      when 'ratio' then greatest(usual_step, sqrt(greatest(expected_level * (1 - expected_level), 1.0 / (n + 2)) / nullif(n, 0)))
       when 'days' then greatest(usual_step, 1)
       else greatest(usual_step, 1 / sqrt(greatest(n, 1)))
     end as scale,
@@ -83,8 +83,8 @@ judged as (
 )
 select kpi, segment, period_start, value, round(expected, 8)::decimal(28, 8) as expected,
   (value - round(expected, 8)::decimal(28, 8))::decimal(28, 8) as off_by,
-  round(abs(step) / scale, 1)::decimal(18, 1) as deviations, n, unit, currency,
-  abs(step) > %d * scale as is_unusual, periods_before
+  round(abs(step) / nullif(scale, 0), 1)::decimal(18, 1) as deviations, n, unit, currency,
+  scale > 0 and abs(step) > %d * scale as is_unusual, periods_before
 from judged
 where period_start = %s
 order by is_unusual desc, deviations desc, kpi, segment`

@@ -10,7 +10,7 @@ columns:
   is_mailbox: {description: True when this is a role inbox and not a person., data_tests: [not_null]}
   email: {description: Best address., pii: email}
   email_domain: {description: Domain of the best address.}
-  is_free_mail: {description: True when the best address is of a free provider.}
+  is_free_mail: {description: True when the domain of the best address belongs to no single company.}
   first_name: {description: First name., pii: name}
   last_name: {description: Last name., pii: name}
   full_name: {description: "First and last name; the address when neither is known.", pii: name}
@@ -96,7 +96,7 @@ select
   members.entity_kind = 'mailbox' as is_mailbox,
   golden.email,
   nullif(split_part(golden.email, '@', 2), '') as email_domain,
-  free_mail_domains.domain is not null as is_free_mail,
+  coalesce(domains.domain_class != 'company', false) as is_free_mail,
   golden.first_name,
   golden.last_name,
   coalesce(nullif(concat_ws(' ', golden.first_name, golden.last_name), ''), golden.email) as full_name,
@@ -131,4 +131,4 @@ left join crm on crm.person_id = members.person_id
 left join lifecycle_order on lifecycle_order.place = crm.lifecycle_place
 left join origins on origins.person_id = members.person_id
 left join identity.person_accounts on person_accounts.person_id = members.person_id
-left join seeds.free_mail_domains on free_mail_domains.domain = split_part(golden.email, '@', 2)
+left join identity.domains on domains.domain = split_part(golden.email, '@', 2)

@@ -1,8 +1,8 @@
 /* ---
 description: >
   The identifiers of each company record with their class. Only a company's own identifier may join records: a domain that
-  many differently named companies use is shared, and a name in a country joins only where it does not contradict the
-  domains.
+  many differently named companies use is shared, a name in a country joins only where it does not contradict the domains,
+  and a person's name never does.
 materialized: table
 owner: revenue-operations
 unique_key: [record_key, identifier_type, identifier_value]
@@ -26,7 +26,7 @@ with held as (
   union all
   select record_key, 'name_country', name_key || '|' || country_code, name_key, domain
   from identity.company_records
-  where length(name_key) >= 4
+  where length(name_key) >= 4 and not is_person_name
 ),
 counted as (
   select

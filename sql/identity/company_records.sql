@@ -12,7 +12,8 @@ columns:
   source_id: {description: The source's own id., data_tests: [not_null]}
   name: {description: Name as it stands in the source.}
   name_key: {description: "Name in lower case without accents, legal form, blanks and signs."}
-  domain: {description: "Web domain in lower case without www; null for free mail."}
+  is_person_name: {description: True when the name is that of a person who is known., data_tests: [not_null]}
+  domain: {description: "Web domain in lower case without www; null when it belongs to no single company."}
   country_code: {description: ISO 3166 code; null when unknown.}
   industry: {description: Industry as it stands in the source.}
   employees: {description: Number of employees.}
@@ -67,26 +68,14 @@ described as (
     'email:domain:' || email_domain, 'email', 'email_domain', email_domain, null, email_domain,
     null, null, null, null, null, null, null, min(created_at), max(updated_at)
   from identity.person_records
-  where email_domain is not null and not is_free_mail
+  where email_domain in (select domain from identity.domains where domain_class = 'company')
   group by email_domain
 ),
 cleaned as (
   select
     *,
-    nullif(regexp_replace(regexp_replace(lower(trim(domain)), '^(https?://)?(www\.)?', ''), '[/:?#].*$', ''), '') as bare_domain,
-    list_filter(
-      string_split_regex(regexp_replace(strip_accents(lower(replace(name, '&', ' and '))), '[.'']', '', 'g'), '[^a-z0-9]+'),
-      lambda word: word != ''
-    ) as words
+    nullif(regexp_replace(regexp_replace(lower(trim(domain)), '^(https?://)?(www\.)?', ''), '[/:?#].*$', ''), '') as bare_domain
   from described
-),
-worded as (
-  select cleaned.record_key, string_agg(word.value, '' order by word.place) as name_key
-  from cleaned
-  cross join unnest(cleaned.words) with ordinality as word (value, place)
-  left join seeds.legal_forms on legal_forms.legal_form = word.value
-  where legal_forms.legal_form is null
-  group by cleaned.record_key
 )
 select
   cleaned.record_key,
@@ -94,8 +83,9 @@ select
   cleaned.object,
   cleaned.source_id,
   nullif(trim(cleaned.name), '') as name,
-  worded.name_key,
-  case when free_mail_domains.domain is null then cleaned.bare_domain end as domain,
+  company_names.name_key,
+  coalesce(company_names.is_person_name, false) as is_person_name,
+  domains.domain,
   countries.country_code,
   nullif(trim(cleaned.industry), '') as industry,
   cleaned.employees,
@@ -106,6 +96,6 @@ select
   cleaned.created_at,
   cleaned.updated_at
 from cleaned
-left join worded on worded.record_key = cleaned.record_key
-left join seeds.free_mail_domains on free_mail_domains.domain = cleaned.bare_domain
+left join identity.company_names on company_names.name = cleaned.name
+left join identity.domains on domains.domain = cleaned.bare_domain and domains.domain_class = 'company'
 left join seeds.countries on countries.name = lower(trim(cleaned.country))

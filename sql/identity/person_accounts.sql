@@ -27,7 +27,6 @@ with claims as (
   from identity.person_records as records
   inner join identity.person_membership as membership on membership.record_key = records.record_key
   inner join identity.company_membership as companies on companies.record_key = 'email:domain:' || records.email_domain
-  where not records.is_free_mail
 ),
 counted as (
   select person_id, account_id, evidence, strength, count(*) as claims

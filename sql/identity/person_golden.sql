@@ -44,7 +44,7 @@ ranked as (
     row_number() over (
       partition by membership.person_id, offered.attribute
       order by
-        case when offered.attribute = 'email' and (records.is_role_inbox or records.is_free_mail) then 1 else 0 end,
+        case when offered.attribute = 'email' and (records.is_role_inbox or domains.domain_class != 'company') then 1 else 0 end,
         case records.object when 'contact' then 1 when 'customer' then 2 when 'user' then 3 else 4 end,
         records.updated_at desc nulls last,
         offered.record_key
@@ -52,6 +52,7 @@ ranked as (
   from offered
   inner join identity.person_records as records on records.record_key = offered.record_key
   inner join identity.person_membership as membership on membership.record_key = offered.record_key
+  left join identity.domains on domains.domain = records.email_domain
   where offered.value is not null
 )
 select

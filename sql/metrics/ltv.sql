@@ -40,12 +40,12 @@ select
   case
     when not (base.customers_close = 0 or (base.window_churned > 0 and base.window_customer_months = 0))
       then round(
-    case
-      when base.window_churned = 0 then base.mrr_close::double * assumptions.gross_margin * assumptions.ltv_cap_months
-      else base.mrr_close::double * assumptions.gross_margin * base.window_customer_months
-    end / nullif(base.customers_close * greatest(base.window_churned, 1), 0),
-    8
-  )
+        case
+          when base.window_churned = 0 then base.mrr_close::double * assumptions.gross_margin * assumptions.ltv_cap_months
+          else base.mrr_close::double * assumptions.gross_margin * base.window_customer_months
+        end / nullif(base.customers_close * greatest(base.window_churned, 1), 0),
+        8
+      )
   end::decimal(28, 8) as value,
   base.customers_close as n,
   'money' as unit,

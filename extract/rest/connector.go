@@ -68,6 +68,7 @@ type commonOptions struct {
 	TokenURL     string         `yaml:"token_url" doc:"another address to fetch access tokens from"`
 	Hosts        config.Strings `yaml:"hosts" doc:"further hosts that may receive the credentials"`
 	AllowPrivate bool           `yaml:"allow_private" doc:"allow plain http and addresses in your own network"`
+	RateLimits   map[string]int `yaml:"rate_limits" doc:"calls that your account may make where it may make more, or fewer, than the connector assumes, by the limit's name (doctor shows them)" example:"{minute: 600}"`
 }
 
 // StreamOptions are the keys of one stream beside the common ones.
@@ -196,7 +197,22 @@ func (a *API) open(p extract.OpenParams, d Deps) (*source, error) {
 	}
 	c := a.def.Client
 	var policies []httpx.Policy
+	var limits []string
 	for _, b := range c.APIBudget {
+		limits = append(limits, b.Name)
+	}
+	for name, n := range common.RateLimits {
+		if !slices.Contains(limits, name) {
+			return nil, &fault.Error{Key: "config.rate_limits." + name, Msg: "connector " + a.Name() + " has no such limit", Hint: fault.DidYouMean(name, limits)}
+		}
+		if n < 1 {
+			return nil, &fault.Error{Key: "config.rate_limits." + name, Value: strconv.Itoa(n), Msg: "is not a number of calls", Hint: "Write 1 or more."}
+		}
+	}
+	for _, b := range c.APIBudget {
+		if n, ok := common.RateLimits[b.Name]; ok {
+			b.Limit = float64(n)
+		}
 		pol := httpx.Policy{Name: b.Name, Method: b.Method, Limit: b.Limit, Per: b.Per, Weight: b.Weight, RemainingHeader: b.RemainingHeader, ResetHeader: b.ResetHeader, ResetIn: b.ResetIn}
 		if b.Path != "" {
 			if pol.Path, err = regexp.Compile(b.Path); err != nil {

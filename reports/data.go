@@ -53,8 +53,11 @@ func (r *Recorder) Query(ctx context.Context, sql string) (*Result, error) {
 	}
 	t, err := r.data.Query(ctx, sql)
 	if err != nil {
-		return nil, &fault.Error{Msg: "the query of this section failed", Err: err,
-			Hint: "Try it with `millrace query`: " + fault.Shorten(strings.Join(strings.Fields(sql), " "), 300)}
+		hint := "Try its SQL with `millrace query`."
+		if line := strings.Join(strings.Fields(sql), " "); len(line) < 300 && !strings.Contains(sql, "--") {
+			hint = "Try it with `millrace query`: " + line
+		}
+		return nil, &fault.Error{Msg: "the query of this section failed", Err: err, Hint: hint}
 	}
 	src := &Source{ID: fmt.Sprintf("q%d", len(r.sources)+1), Section: r.section, SQL: sql, Rows: len(t.Rows)}
 	res := &Result{Source: src, Columns: t.Columns, index: map[string]int{}}

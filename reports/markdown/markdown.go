@@ -35,7 +35,17 @@ func Render(d *reports.Document) []byte {
 	w.line("Made by Millrace on %s from build `%s`. Each query below was run on it; `millrace query` shows it again.", d.At.UTC().Format("2006-01-02 15:04 MST"), d.BuildID)
 	for _, s := range d.Sources {
 		w.line("")
-		w.line("[^%s]: `%s`", s.ID, strings.ReplaceAll(strings.Join(strings.Fields(s.SQL), " "), "`", "'"))
+		// Line by line: a comment in the SQL must not swallow what follows it.
+		w.line("[^%s]: asked by %s\n", s.ID, s.Section)
+		fence := "```"
+		for strings.Contains(s.SQL, fence) {
+			fence += "`"
+		}
+		w.line("    %ssql", fence)
+		for _, l := range strings.Split(s.SQL, "\n") {
+			w.line("%s", strings.TrimRight("    "+l, " "))
+		}
+		w.line("    %s", fence)
 	}
 	return []byte(w.String())
 }

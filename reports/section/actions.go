@@ -96,7 +96,7 @@ func fromQuery(ctx context.Context, in *reports.Input, a *reports.Action) (recom
 
 // ratioSQL finds the segment that would add most if its ratio reached the goal. Segments are left alone when they have
 // few cases, or when the distance is within what chance alone gives (1.64 standard errors of the segment's own ratio at
-// the goal: one in twenty, one-sided).
+// the goal: one in twenty, one-sided). Members that stand for "not known" are left out: nobody can act on them.
 const ratioSQL = `
 with worth as (
   %s
@@ -106,6 +106,7 @@ segments as (
   from metrics.kpi as member
   %s
   where member.kpi = %s and %s and member.dimension in %s and member.value is not null and member.denominator is not null
+    and lower(member.segment) not in ('unknown', '(unknown)', 'other', '(none)')
 ),
 behind as (
   select *, (goal - rate)::decimal(28, 8) as distance

@@ -145,7 +145,11 @@ func (ch *changes) sentence(in *reports.Input, kpi string, turn int) (reports.Li
 		w.Say(".")
 	}
 	if r.Cell(row, "status").Text() == "provisional" {
-		w.Say(" The figure is provisional.")
+		w.Say(" The figure is provisional")
+		if reason := r.Cell(row, "reason"); !reason.IsNull() {
+			w.Say(": ").Name(reason)
+		}
+		w.Say(".")
 	}
 	t, err := w.Done()
 	line.Text = t

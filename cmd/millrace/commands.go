@@ -7,6 +7,7 @@ func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		newInitCmd(a),
 		newRunCmd(a),
+		newDemoCmd(a),
 		newUpgradeCmd(a),
 		newDoctorCmd(a),
 		newValidateCmd(a),

@@ -75,16 +75,10 @@ func noArgs(cmd *cobra.Command, args []string) error {
 }
 
 func (a *app) nightly(ctx context.Context, opts buildOptions) error {
-	began := a.clock()
-	s, err := a.begin(ctx, "run")
-	if err != nil {
+	sum, err := a.runOnce(ctx, opts)
+	if sum == nil {
 		return err
 	}
-	sum := &runSummary{RunID: s.run.ID, Target: s.p.Target, Now: s.now, Extract: []extract.StreamResult{}, Decide: []policySummary{}, Sync: []syncSummary{}, Reports: []reportOutcome{}}
-	err = a.stages(ctx, s, sum, opts)
-	sum.Seconds = a.since(began).Seconds()
-	sum.Errors = errorLines(err)
-	err = s.end(ctx, err, sum)
 	if a.flags.json {
 		if jerr := a.con.Result(sum); jerr != nil {
 			return errors.Join(err, jerr)
@@ -92,6 +86,20 @@ func (a *app) nightly(ctx context.Context, opts buildOptions) error {
 	}
 	a.conclude(sum, err)
 	return err
+}
+
+// runOnce is the nightly job. The summary is nil when it could not begin.
+func (a *app) runOnce(ctx context.Context, opts buildOptions) (*runSummary, error) {
+	began := a.clock()
+	s, err := a.begin(ctx, "run")
+	if err != nil {
+		return nil, err
+	}
+	sum := &runSummary{RunID: s.run.ID, Target: s.p.Target, Now: s.now, Extract: []extract.StreamResult{}, Decide: []policySummary{}, Sync: []syncSummary{}, Reports: []reportOutcome{}}
+	err = a.stages(ctx, s, sum, opts)
+	sum.Seconds = a.since(began).Seconds()
+	sum.Errors = errorLines(err)
+	return sum, s.end(ctx, err, sum)
 }
 
 // stages runs extract, build and reports in order. A handled failure of one does not keep the later ones from working

@@ -61,6 +61,14 @@ func hostTwin(ctx context.Context, p *project.Project) (*hostedTwin, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Files != "" {
+		files := p.Path(c.Files)
+		if err := h.t.WriteFiles(files); err != nil {
+			h.t.Close()
+			return nil, err
+		}
+		h.t.OnAdvance(func() error { return h.t.WriteFiles(files) })
+	}
 	h.date = h.t.Date()
 	l, err := net.Listen("tcp", c.Address)
 	if err != nil {
@@ -128,4 +136,16 @@ func (h *hostedTwin) Close() error {
 		err = h.srv.Close()
 	}
 	return errors.Join(err, h.t.Close())
+}
+
+// digest is a hash of what the simulated vendors hold, without times and history.
+func (h *hostedTwin) digest(ctx context.Context) (string, error) {
+	if h.t != nil {
+		return h.t.Digest(false), nil
+	}
+	var out struct {
+		Digest string `json:"digest"`
+	}
+	err := h.call(ctx, http.MethodGet, "digest", nil, &out)
+	return out.Digest, err
 }

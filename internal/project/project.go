@@ -54,6 +54,7 @@ type Twin struct {
 	Address string `yaml:"address" default:"127.0.0.1:8741" doc:"Loopback address that they are served at."`
 	Size    string `yaml:"size" default:"small" enum:"tiny,small,medium,large" doc:"Size of the simulated market."`
 	Seed    uint64 `yaml:"seed" default:"1" min:"1" doc:"Seed of the simulated market: the same seed is the same market."`
+	Files   string `yaml:"files" example:"data/segment" doc:"Folder into which the simulated web site and product write their event files. Default: none are written."`
 	Date    string `yaml:"date" example:"2026-03-02" doc:"First day, as YYYY-MM-DD. Default: the simulated market's own."`
 }
 

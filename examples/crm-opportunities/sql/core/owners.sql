@@ -15,3 +15,5 @@ select
   manager_name as manager,
   region
 from staging.crm_sales_teams
+where owner_name is not null
+qualify row_number() over (partition by owner_name order by _row_id desc) = 1

@@ -15,3 +15,5 @@ select
   series,
   list_price
 from staging.crm_products
+where product_name is not null
+qualify row_number() over (partition by product_name order by _row_id desc) = 1

@@ -11,10 +11,10 @@ columns:
   product_name: {description: Product after repair.}
   product_original: {description: Product as it stands in the file.}
   account_name: {description: Account; null when the file has none.}
-  stage: {description: Stage of the deal., data_tests: [{accepted_values: {values: [Prospecting, Engaging, Won, Lost]}}]}
+  stage: {description: Stage of the deal; one that is not known counts as open., data_tests: [{accepted_values: {values: [Prospecting, Engaging, Won, Lost], severity: warn}}]}
   created_date: {description: Day of engagement. The export knows no earlier date.}
   closed_date: {description: Day on which the deal was won or lost.}
-  amount: {description: Value of the deal in the project's currency., data_tests: [{accepted_range: {min: 0}}]}
+  amount: {description: Value of the deal in the project's currency., data_tests: [{accepted_range: {min: 0, severity: warn}}]}
   _row_id: {description: Line of the file., data_tests: [not_null, unique]}
 --- */
 with trimmed as (

@@ -3,7 +3,7 @@ description: Sales agents of the CRM export with manager and region, one row per
 materialized: table
 owner: revenue-operations
 columns:
-  owner_name: {description: Name of the agent., pii: name, data_tests: [not_null, unique]}
+  owner_name: {description: Name of the agent., pii: name, data_tests: [{not_null: {severity: warn}}, {unique: {severity: warn}}]}
   manager_name: {description: Name of the agent's manager., pii: name}
   region: {description: Regional office.}
   _row_id: {description: Line of the file., data_tests: [not_null, unique]}

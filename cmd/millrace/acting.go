@@ -68,7 +68,7 @@ const patience = time.Minute
 func (a *app) engine(s *session) *activate.Engine {
 	return &activate.Engine{
 		State: s.state, Target: s.p.Target, RunID: s.run.ID, By: userName(a), Now: s.now,
-		Clock: a.clock, Sleep: sleep, Rand: rand.Float64, Log: a.log, Patience: patience,
+		Clock: a.clock, Sleep: sleep, Rand: rand.Float64, Log: a.log, Patience: patience, At: a.at,
 		Open: func(ctx context.Context, id string) (activate.Warehouse, func() error, error) {
 			o := duck.Options{Locked: true, Threads: threads(s.p), MemoryLimit: memoryLimit(s.p)}
 			var b publishedBuild

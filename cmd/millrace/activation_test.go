@@ -35,11 +35,7 @@ func newLab(t *testing.T) *lab {
 	srv := httptest.NewServer(tw.Handler())
 	t.Cleanup(func() { srv.Close(); tw.Close() })
 	l := &lab{t: t, dir: t.TempDir(), tw: tw, base: srv.URL, now: time.Date(2026, 3, 2, 6, 0, 0, 0, time.UTC)}
-	for _, p := range []string{"lead_score", "next_step"} {
-		kind := map[string]string{"lead_score": "number", "next_step": "string"}[p]
-		body := fmt.Sprintf(`{"name":%q,"label":%q,"type":%q,"fieldType":%q,"groupName":"contactinformation"}`, p, p, kind, map[string]string{"number": "number", "string": "text"}[kind])
-		l.call("POST", "/crm/v3/properties/contacts", body)
-	}
+	l.properties()
 	l.write("millrace.yml", "version: 1\nname: lab\n")
 	l.leads(12, 0)
 	l.write("sql/scores/lead_score.sql", "/* ---\ndescription: one score a person\nunique_key: person_id\n--- */\nselect person_id, score, email from seeds.leads\n")
@@ -86,6 +82,16 @@ func (l *lab) write(path, text string) {
 	}
 	if err := os.WriteFile(full, []byte(text), 0o644); err != nil {
 		l.t.Fatal(err)
+	}
+}
+
+// properties makes the portal's own properties that the sync writes.
+func (l *lab) properties() {
+	l.t.Helper()
+	for _, p := range []string{"lead_score", "next_step"} {
+		kind := map[string]string{"lead_score": "number", "next_step": "string"}[p]
+		body := fmt.Sprintf(`{"name":%q,"label":%q,"type":%q,"fieldType":%q,"groupName":"contactinformation"}`, p, p, kind, map[string]string{"number": "number", "string": "text"}[kind])
+		l.call("POST", "/crm/v3/properties/contacts", body)
 	}
 }
 
@@ -290,6 +296,21 @@ func TestDecideAndActVerbs(t *testing.T) {
 	}
 	if q := l.plan("scores"); q.Verdict != "empty" {
 		t.Errorf("the mistake is planned again: %+v", q)
+	}
+
+	// What the system did is SQL.
+	l.must("build")
+	var n []struct {
+		Rows  int `json:"n"`
+		Taken int `json:"undone"`
+	}
+	l.json(&n, "query", "select count(*) as n, count(*) filter (state = 'undone') as undone from ops.rows where sync = 'scores' and undoes is null")
+	if len(n) != 1 || n[0].Rows != 24 || n[0].Taken != 11 {
+		t.Errorf("%+v", n)
+	}
+	out = l.must("query", "--format", "csv", "select decision_id is not null as logged, count(*) as n from ops.rows join decisions.log using (decision_id) group by all")
+	if !strings.Contains(out, "true") {
+		t.Errorf("decisions of rows:\n%s", out)
 	}
 
 	// A mapping mistake is stopped by name.

@@ -40,6 +40,8 @@ type app struct {
 		logFormat string
 	}
 	proj *project.Project
+	// at is called at every step of an apply that a crash could follow; nil outside tests, which crash there.
+	at func(point string) error
 }
 
 func newApp(args, env []string, stdin io.Reader, stdout, stderr io.Writer, clock func() time.Time) *app {

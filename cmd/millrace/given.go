@@ -26,7 +26,8 @@ func (a *app) given(ctx context.Context, p *project.Project) ([]transform.Given,
 				return nil, err
 			}
 		}
-		return out, nil
+		ops, err := givenOps(ctx, nil)
+		return append(out, ops...), err
 	}
 	db, err := state.Open(ctx, p.StateFile())
 	if err != nil {
@@ -51,8 +52,11 @@ func (a *app) given(ctx context.Context, p *project.Project) ([]transform.Given,
 	if err != nil {
 		return nil, err
 	}
-	out[1].Version, out[1].Rows, err = rowsOf(syncs, func(r []any) []any { return r })
-	return out, err
+	if out[1].Version, out[1].Rows, err = rowsOf(syncs, func(r []any) []any { return r }); err != nil {
+		return nil, err
+	}
+	ops, err := givenOps(ctx, db)
+	return append(out, ops...), err
 }
 
 func givenDecisions() transform.Given {

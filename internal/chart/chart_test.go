@@ -59,7 +59,7 @@ func TestEveryKindDraws(t *testing.T) {
 				t.Errorf("%s %s: nothing drawn", kind, name)
 			}
 			wellFormed(t, string(kind)+" "+name, svg)
-			if p, err := chart.PNG(1); err != nil || len(p) < 800 {
+			if p, err := chart.PNG(0.5); err != nil || len(p) < 400 {
 				t.Errorf("%s %s: picture of %d bytes, %v", kind, name, len(p), err)
 			}
 		}

@@ -30,9 +30,10 @@ const segmentSet = "../cmd/millrace/builtin/with/segment"
 
 // market is a project over the simulated vendors, built.
 type market struct {
-	twin *twin.Twin
-	dir  string
-	db   *duck.DB
+	twin   *twin.Twin
+	db     *duck.DB
+	graph  *transform.Graph
+	digest string
 }
 
 // build reads the simulated vendors as a project would, and builds the built-in SQL over them.
@@ -118,12 +119,23 @@ func build(t *testing.T, size string) market {
 		t.FailNow()
 	}
 	t.Logf("%d streams landed, %d relations built with %d tests in %s", len(res.Streams), len(built.Nodes), len(built.Tests), built.Took.Round(time.Millisecond))
-	db, _, err := transform.Open(ctx, dir, duck.Options{Threads: 2})
+	db, digest := published(t, dir)
+	return market{tw, db, g, digest}
+}
+
+// published opens what was built in a folder, with its digest.
+func published(t *testing.T, dir string) (*duck.DB, string) {
+	t.Helper()
+	db, b, err := transform.Open(context.Background(), dir, duck.Options{Threads: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	return market{tw, dir, db}
+	d, err := transform.Digest(context.Background(), db, b, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db, d.Digest
 }
 
 // withSegment is the built-in project with the files of the segment set in place of its own.
@@ -221,6 +233,17 @@ func TestTwin(t *testing.T) {
 		size = "small"
 	}
 	m := build(t, size)
+
+	// P4: neither threads nor the order in which rows meet change anything.
+	again := params(t, m.graph)
+	again.Threads = 1
+	if _, err := transform.Build(context.Background(), again); err != nil {
+		t.Fatal(err)
+	}
+	if _, digest := published(t, again.Dir); digest != m.digest {
+		t.Errorf("digest %s with one thread, %s with two", digest, m.digest)
+	}
+
 	var people, accounts []twin.Match
 	for _, r := range m.rows(t, `
 		select case records.object when 'contact' then 'hubspot/contacts/' when 'form_submission' then 'hubspot/form_submissions/'

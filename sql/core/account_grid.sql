@@ -1,5 +1,5 @@
 /* ---
-description: Every period crossed with every segment of accounts; KPIs about customers and acquisition give one row for each.
+description: Every period crossed with every segment of accounts and of people without one; KPIs about customers and acquisition give one row for each.
 materialized: table
 owner: revenue-operations
 columns:
@@ -23,6 +23,11 @@ with segments as (
   select 'total', 'all'
   union
   select 'channel', channel from core.spend
+  union
+  select 'channel', channel from core.people
+  union
+  select dimension, '(unknown)'
+  from (values ('region'), ('segment'), ('industry')) as dimensions (dimension)
 )
 select
   periods.period_key,

@@ -132,6 +132,9 @@ func (a *app) demo(ctx context.Context, f demoFlags) error {
 		}
 		res.Moments = append(res.Moments, m)
 	}
+	if err := a.demoSettle(ctx, dir); err != nil {
+		return err
+	}
 	res.Seconds = a.since(began).Seconds()
 	if a.flags.json {
 		return a.con.Result(res)
@@ -148,6 +151,12 @@ func (a *app) inside(dir string) *app {
 	return b
 }
 
+// demoEdit is a change that the demo makes to a file that init wrote.
+type demoEdit struct {
+	file string
+	edit func(string) string
+}
+
 // demoProject writes the project: what init writes for these tools, pointed at the simulated vendors.
 func (a *app) demoProject(ctx context.Context, dir string, f demoFlags) error {
 	b := a.inside(dir)
@@ -162,14 +171,12 @@ func (a *app) demoProject(ctx context.Context, dir string, f demoFlags) error {
 	if err != nil {
 		return err
 	}
-	edits := []struct {
-		file string
-		edit func(string) string
-	}{
+	edits := []demoEdit{
 		{project.FileName, func(s string) string {
 			return s + fmt.Sprintf("\n# The vendors are simulated, inside every command that needs them. Their day is the project's day: `millrace run --now\n"+
 				"# 2026-03-09` plays the market up to that Monday.\ntwin:\n  address: %s\n  size: %s\n  seed: %d\n  files: data/twin\n", address, f.size, f.seed)
 		}},
+		{"sql/seeds/sales_marketing_costs.csv", func(s string) string { return strings.TrimRight(s, "\n") + demoCosts(f.size) }},
 		{"models/lead_routing.yml", func(s string) string {
 			return s + "owner: demo\nmode: live   # the demo's CRM is simulated; anywhere else a policy runs beside people first\n"
 		}},
@@ -179,26 +186,14 @@ func (a *app) demoProject(ctx context.Context, dir string, f demoFlags) error {
 		return err
 	}
 	for _, path := range syncs {
-		edits = append(edits, struct {
-			file string
-			edit func(string) string
-		}{"activate/" + filepath.Base(path), func(s string) string {
+		edits = append(edits, demoEdit{"activate/" + filepath.Base(path), func(s string) string {
 			s = strings.Replace(s, "live: false", "live: true   # the only destination is simulated", 1)
 			return strings.Replace(s, "guardrails:\n", "guardrails:\n  first_run: allow   # in earnest the first plan waits for a person\n", 1)
 		}})
 	}
-	// What the simulated vendors do not serve is not read, and the rate is that of a larger plan.
-	off := func(names ...string) string {
-		s := "streams:\n"
-		for _, n := range names {
-			s += "  " + n + ": {enabled: false}\n"
-		}
-		return s
-	}
-	edits = append(edits,
-		demoEdit("extract/hubspot.yml", "  rate_limits: {ten_seconds: 190}\n"+off("meetings", "calls", "tasks", "contact_property_history", "archived_contacts", "archived_companies", "archived_deals")),
-		demoEdit("extract/ga4.yml", off("key_events_daily")),
-		demoEdit("extract/google_ads.yml", off("click_view", "customer", "ad_groups", "ad_group_daily")))
+	edits = append(edits, demoEdit{"extract/hubspot.yml", func(s string) string {
+		return strings.Replace(s, "config:\n", "config:\n  rate_limits: {ten_seconds: 190, search: 40}   # simulated: no need to wait\n", 1)
+	}})
 	for _, e := range edits {
 		path := filepath.Join(dir, filepath.FromSlash(e.file))
 		text, err := os.ReadFile(path)
@@ -215,14 +210,31 @@ func (a *app) demoProject(ctx context.Context, dir string, f demoFlags) error {
 	return a.demoProperties(ctx, dir)
 }
 
-func demoEdit(file, more string) struct {
-	file string
-	edit func(string) string
-} {
-	return struct {
-		file string
-		edit func(string) string
-	}{file, func(s string) string { return strings.TrimRight(s, "\n") + "\n" + more }}
+// demoCosts are the invented company's monthly sales and marketing costs beside media, a share of them for each size.
+func demoCosts(size string) string {
+	share := map[string]int{"tiny": 1, "small": 8, "medium": 30, "large": 120}[size]
+	var b strings.Builder
+	for _, month := range []string{"2025-11-01", "2025-12-01", "2026-01-01", "2026-02-01", "2026-03-01"} {
+		for _, c := range []struct {
+			category string
+			amount   int
+		}{{"pay", 9_000}, {"tools", 900}, {"agency", 1_200}, {"overhead", 1_500}} {
+			fmt.Fprintf(&b, "\n%s,%s,%d,USD,invented", month, c.category, c.amount*share)
+		}
+	}
+	return b.String() + "\n"
+}
+
+// demoSettle brings what the moments left (plans, undone rows) into the build, so that the next run finds nothing new.
+func (a *app) demoSettle(ctx context.Context, dir string) (err error) {
+	b := a.inside(dir)
+	s, err := b.begin(ctx, "build")
+	if err != nil {
+		return err
+	}
+	defer func() { err = s.end(ctx, err, nil) }()
+	_, err = b.build(ctx, s, buildOptions{quiet: true})
+	return err
 }
 
 // demoEnv are the variables of .env.example, answered for the simulated vendors.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"millrace/activate"
 	"millrace/extract"
 	"millrace/internal/console"
 	"millrace/internal/fault"
@@ -155,7 +156,7 @@ func (a *app) stages(ctx context.Context, s *session, sum *runSummary, opts buil
 		sum.Sync = append(sum.Sync, sums...)
 		return int64(len(sums)), "", err
 	}))
-	if !ok || len(sum.Sync) > 0 && !build("build operations") {
+	if !ok || movedAnything(sum.Sync) && !build("build operations") {
 		return errs.Or()
 	}
 	handled(s.step(ctx, "reports", func() (int64, string, error) {
@@ -224,6 +225,16 @@ func (a *app) conclude(sum *runSummary, err error) {
 func decidedAnew(sums []policySummary) bool {
 	for _, s := range sums {
 		if s.New > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// movedAnything reports whether any sync has a plan or moved a row, so that ops relations have news.
+func movedAnything(sums []syncSummary) bool {
+	for _, s := range sums {
+		if s.Verdict != activate.VerdictEmpty || s.Acked+s.Rejected+s.Unknown > 0 {
 			return true
 		}
 	}

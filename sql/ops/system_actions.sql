@@ -17,7 +17,7 @@ columns:
   rejected: {description: Rows that it refused for good; null for decisions.}
   unknown: {description: Rows of which it is not known whether they arrived; null for decisions.}
   waiting: {description: Rows that were not sent; null for decisions.}
-  last_at: {description: Latest of them (UTC)., data_tests: [not_null]}
+  last_at: {description: Latest decision or plan (UTC)., data_tests: [not_null]}
 data_tests:
   - unique_combination: {columns: [action_date, kind, name, action, state]}
   - expression: "kind = 'decision' or acknowledged + rejected + unknown + waiting = subjects"
@@ -51,7 +51,7 @@ sent as (
     sum(syncs.rejected)::bigint as rejected,
     sum(syncs.unknown)::bigint as unknown,
     sum(syncs.waiting)::bigint as waiting,
-    max(coalesce(syncs.finished_at, syncs.created_at)) as last_at
+    max(syncs.created_at) as last_at
   from ops.syncs
   cross join meta.run
   group by all

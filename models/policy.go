@@ -345,3 +345,6 @@ func (p *Policy) RuleText() string {
 	}
 	return strings.Join(append(parts, "else "+p.other), ", ")
 }
+
+// Schema is the JSON Schema of a policy file.
+func Schema() map[string]any { return config.Schema("Millrace policy", &PolicyFile{}) }

@@ -8,10 +8,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"millrace/activate"
 	"millrace/internal/atomicfile"
 	"millrace/internal/console"
 	"millrace/internal/fault"
 	"millrace/internal/project"
+	"millrace/models"
 	"millrace/transform"
 )
 
@@ -30,6 +32,8 @@ func schemaKinds() []schemaKind {
 		{"source", "extract/*.yml", "a source, whatever its connector", sourceSchema},
 		{"sql", "sql/**/*.sql", "the front matter of a SQL model, and a .yml beside it", transform.ModelSchema},
 		{"unit-test", "sql/**/*.test.yml", "unit tests of SQL models on given rows", transform.UnitSchema},
+		{"policy", "models/*.yml", "a policy", models.Schema},
+		{"sync", "activate/*.yml", "a sync", func() map[string]any { return activate.Schema(destinations()) }},
 		{"report", "reports/*.yml", "a report", func() map[string]any { return reportCatalog().Schema() }},
 	}
 	for _, c := range connectors(nil) {

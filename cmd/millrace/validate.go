@@ -94,6 +94,10 @@ func (a *app) inspect(ctx context.Context) (*inspection, error) {
 			badSources = badSources || strings.HasPrefix(problemOf(e).File, "extract/")
 		}
 		errs.Add(in.sql(ctx, a, now, badSources))
+		_, err = a.policies(in.project)
+		errs.Add(err)
+		_, err = a.syncs(in.project)
+		errs.Add(err)
 		in.reports, err = reportCatalog().Load(os.DirFS(in.project.Dir), "reports", config.ParseOptions{Env: in.project.Env})
 		errs.Add(err)
 	}
@@ -160,17 +164,6 @@ func (a *app) vars() (map[string]string, error) {
 	return vars, nil
 }
 
-// unread warns of files that this binary keeps but does not act on, so that nobody waits for what they ask for.
-func unread(p *project.Project) []*fault.Error {
-	var out []*fault.Error
-	for _, docs := range [][]*project.Doc{p.Models, p.Activate} {
-		for _, d := range docs {
-			out = append(out, &fault.Error{File: d.Path, Msg: "this version of millrace does not act on this file yet", Hint: "It is valid YAML; its keys were not checked."})
-		}
-	}
-	return out
-}
-
 type validateResult struct {
 	OK       bool           `json:"ok"`
 	Problems []problem      `json:"problems"`
@@ -188,9 +181,7 @@ func (a *app) validate(ctx context.Context) error {
 		res.Problems = []problem{}
 	}
 	if in.project != nil {
-		for _, w := range unread(in.project) {
-			res.Warnings = append(res.Warnings, problemOf(w))
-		}
+		res.Checked["policies"], res.Checked["syncs"] = len(in.project.Models), len(in.project.Activate)
 	}
 	if in.graph != nil {
 		res.Checked["relations"] = len(in.graph.Relations())

@@ -98,7 +98,7 @@ select person_id, 'free mail', 'penalty', -10, 'writes from a free mailbox'
 from context
 where is_free_mail
 union all
-select person_id, 'silent', 'penalty', -15, 'silent for ' || recency_days || ' days'
+select person_id, 'silent', 'penalty', -15, 'silent for more than 90 days'
 from context
 where recency_days > 90
 union all

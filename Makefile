@@ -2,10 +2,17 @@
 GO ?= go
 BIN := bin/millrace
 
-.PHONY: build example check test soak fmt vet staticcheck e2e bench clean
+DEMO_DIR ?= millrace-demo
+
+.PHONY: build demo example check test soak fmt vet staticcheck e2e bench clean
 
 build: ## the binary
 	$(GO) build -o $(BIN) ./cmd/millrace
+
+demo: build ## everything on simulated vendors, in $(DEMO_DIR); made anew each time
+	@if [ -e "$(DEMO_DIR)" ] && [ ! -d "$(DEMO_DIR)/.millrace/twin" ]; then echo "$(DEMO_DIR) is there and is not an earlier demo: choose another folder with DEMO_DIR="; exit 2; fi
+	@rm -rf "$(DEMO_DIR)"
+	$(BIN) demo --dir "$(DEMO_DIR)"
 
 example: build ## the example end to end: files -> Parquet -> SQL -> published build -> workbook and page
 	cd examples/crm-opportunities && ../../$(BIN) run

@@ -237,6 +237,7 @@ type Document struct {
 	Sources   []*Source `json:"sources"`
 	Stale     []string  `json:"stale,omitempty"` // relations read here that stayed at an earlier version
 
+	made   string // see Composer.Made; "" when a section failed
 	digest string // of a composed document, which is not changed any more
 }
 

@@ -2,6 +2,8 @@ package reports
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,6 +27,7 @@ type Composer struct {
 // A section that fails is in the document as a Failure. The error is for what leaves no document at all.
 func (c *Composer) Compose(ctx context.Context, def *Definition, period Period) (*Document, error) {
 	rec := NewRecorder(c.Data)
+	given := period
 	if period.Start.IsZero() {
 		var err error
 		if period, err = c.latest(ctx, rec, def.Grain); err != nil {
@@ -75,7 +78,27 @@ func (c *Composer) Compose(ctx context.Context, def *Definition, period Period) 
 	}
 	doc.Stale = c.stale(rec)
 	doc.digest = doc.Digest()
+	if len(doc.Failures()) == 0 {
+		doc.made = c.Made(def, given)
+	}
 	return doc, nil
+}
+
+// Made names everything that the document of def follows from: the definition, the build, and, of the clock, the period that
+// is running. Equal names mean equal documents, so one that was delivered need not be composed to see that. It is "" when
+// that cannot be said from here, because variables of the environment are part of the definition.
+func (c *Composer) Made(def *Definition, period Period) string {
+	build := c.Data.Build()
+	if def.source == nil || build.ID == "" {
+		return ""
+	}
+	if period.Start.IsZero() {
+		period = PeriodOf(def.Grain, c.Now.In(c.zone()))
+		period.Grain = "latest before " + period.Grain
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q %q %q %q %q", def.source, build.ID, period.Grain, period.Start.Format(time.DateOnly), c.Currency, c.zone())
+	return hex.EncodeToString(h.Sum(nil))
 }
 
 func buildSection(ctx context.Context, spec SectionSpec, in *Input) (blocks []Block, err error) {

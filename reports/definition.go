@@ -18,6 +18,8 @@ type Definition struct {
 	Actions    []Action
 	Sections   []SectionSpec
 	Channels   []ChannelSpec
+
+	source []byte // the file, when it alone says what is asked; nil when variables do too
 }
 
 // SectionSpec is one section of a definition.

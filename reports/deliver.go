@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"millrace/activate/receipt"
@@ -31,11 +33,7 @@ type Outcome struct {
 // report answers, or its period where it has none. A channel that can repeat (a file) is keyed by content as well, so that
 // a corrected report replaces the file; a message that was posted stays posted.
 func Key(d *Document, edition string, ch Channel) string {
-	key := d.Report + "/" + d.PeriodKey
-	if edition != "" {
-		key += "/" + edition
-	}
-	key += "/" + ch.Name() + ":" + ch.Target()
+	key := keyPrefix(d.Report, d.PeriodKey, edition, ch)
 	if _, ok := ch.(Repeatable); ok {
 		key += "/" + d.Digest()[:16]
 	}
@@ -56,8 +54,42 @@ func (v *Deliverer) Deliver(ctx context.Context, d *Document, edition string, ch
 	return out
 }
 
+// Unchanged reports whether what made names was delivered to every one of the channels and is still there, so that
+// composing it again would change nothing; its outcomes are those of Deliver then.
+func (v *Deliverer) Unchanged(ctx context.Context, report, edition, made string, channels []Channel) ([]Outcome, bool, error) {
+	if made == "" || v.Force || len(channels) == 0 {
+		return nil, false, nil
+	}
+	recent, err := v.Ledger.Recent(ctx, report)
+	if err != nil {
+		return nil, false, err
+	}
+	var out []Outcome
+	for _, ch := range channels {
+		i := slices.IndexFunc(recent, func(r receipt.Receipt) bool {
+			return r.Made == made && r.Status == receipt.Delivered && strings.HasPrefix(r.Key, keyPrefix(report, r.Period, edition, ch))
+		})
+		if i < 0 {
+			return nil, false, nil
+		}
+		if rep, ok := ch.(Repeatable); ok && !rep.Present(recent[i]) {
+			return nil, false, nil
+		}
+		out = append(out, Outcome{Receipt: recent[i], Skipped: true})
+	}
+	return out, true, nil
+}
+
+func keyPrefix(report, period, edition string, ch Channel) string {
+	key := report + "/" + period
+	if edition != "" {
+		key += "/" + edition
+	}
+	return key + "/" + ch.Name() + ":" + ch.Target()
+}
+
 func (v *Deliverer) one(ctx context.Context, d *Document, key string, ch Channel) Outcome {
-	r := receipt.Receipt{Key: key, Subject: d.Report, Channel: ch.Name(), Period: d.PeriodKey, Status: receipt.Intended, At: v.Now.UTC()}
+	r := receipt.Receipt{Key: key, Subject: d.Report, Channel: ch.Name(), Period: d.PeriodKey, Made: d.made, Status: receipt.Intended, At: v.Now.UTC()}
 	prior, known, err := v.Ledger.Intend(ctx, r)
 	if err != nil {
 		return Outcome{Receipt: r, Err: err}
@@ -65,11 +97,15 @@ func (v *Deliverer) one(ctx context.Context, d *Document, key string, ch Channel
 	if known && !v.Force {
 		done, o := v.again(ctx, d, key, ch, prior)
 		if done {
+			if o.Err == nil && o.Receipt.Made != d.made { // the same content from another build
+				o.Receipt.Made = d.made
+				o.Err = v.Ledger.Record(ctx, o.Receipt)
+			}
 			return o
 		}
 	}
 	got, err := ch.Deliver(ctx, key, d)
-	got.Key, got.Subject, got.Channel, got.Period, got.At = r.Key, r.Subject, r.Channel, r.Period, r.At
+	got.Key, got.Subject, got.Channel, got.Period, got.Made, got.At = r.Key, r.Subject, r.Channel, r.Period, r.Made, r.At
 	switch {
 	case err == nil:
 		got.Status = receipt.Delivered

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -97,6 +98,9 @@ func (c Catalog) Parse(file string, src []byte, o config.ParseOptions) (*Definit
 		Labels: f.Labels, Dimensions: f.Dimensions}
 	if f.Report != "" && !reportName.MatchString(f.Report) {
 		errs.Add(n.Get("report").Fault("Use small letters, digits and underscores, such as weekly_revenue.", "is not a name"))
+	}
+	if !bytes.Contains(src, []byte("${")) && !bytes.Contains(src, []byte("{{")) {
+		def.source = src
 	}
 	if def.Title == "" {
 		def.Title = Title(def.Report)

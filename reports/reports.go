@@ -175,6 +175,8 @@ type Ledger interface {
 	Intend(ctx context.Context, r receipt.Receipt) (prior receipt.Receipt, known bool, err error)
 	// Record notes what became of an intended delivery.
 	Record(ctx context.Context, r receipt.Receipt) error
+	// Recent lists the newest receipts of a report over all channels, newest first.
+	Recent(ctx context.Context, report string) ([]receipt.Receipt, error)
 	// Last is the newest delivered receipt of a report over all channels; false when there is none.
 	Last(ctx context.Context, report string) (receipt.Receipt, bool, error)
 }

@@ -229,6 +229,14 @@ func (m *memory) Record(_ context.Context, r receipt.Receipt) error {
 	return nil
 }
 
+func (m *memory) Recent(context.Context, string) ([]receipt.Receipt, error) {
+	var out []receipt.Receipt
+	for _, r := range m.entries {
+		out = append(out, r)
+	}
+	return out, nil
+}
+
 func (m *memory) Last(context.Context, string) (receipt.Receipt, bool, error) {
 	return receipt.Receipt{}, false, nil
 }
@@ -297,6 +305,84 @@ func TestDeliverOnce(t *testing.T) {
 	}
 	if o := deliver(&memory{fail: errors.New("disk full")}, ch, false); o.Err == nil || ch.sent != 1 {
 		t.Errorf("without a ledger: %+v, sent %d", o, ch.sent)
+	}
+}
+
+// TestUnchanged: what was delivered from the same build and definition is not composed again; anything else is.
+func TestUnchanged(t *testing.T) {
+	dir := t.TempDir()
+	kind := FileKind("plain", "", ".txt", func(d *Document) ([]byte, error) { return []byte(d.Title), nil })
+	ch, err := kind.Open(ChannelParams{Dir: dir, Options: &FileOptions{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fails := false
+	cat := Catalog{Channels: []ChannelKind{kind}, Sections: []SectionKind{{Name: "say", Options: func() any { return &struct{}{} },
+		Build: func(context.Context, *Input, any) ([]Block, error) {
+			if fails {
+				return nil, errors.New("no")
+			}
+			return []Block{&Prose{Title: "t"}}, nil
+		}}}}
+	def := func(src string) *Definition {
+		d, err := cat.Parse("reports/a.yml", []byte("version: 1\nreport: a\nsections: [say]\nchannels: [plain]\n"+src), config.ParseOptions{Env: func(string) (string, bool) { return "x", true }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	log := slog.New(slog.DiscardHandler)
+	m := &memory{entries: map[string]receipt.Receipt{}}
+	v := &Deliverer{Ledger: m, Log: log}
+	day := time.Date(2026, 1, 5, 8, 0, 0, 0, time.UTC)
+	run := func(d *Definition, now time.Time) (composed bool) {
+		c := &Composer{Data: &fakeData{}, Now: now, Log: log}
+		if _, ok, err := v.Unchanged(t.Context(), "a", "", c.Made(d, Period{}), []Channel{ch}); err != nil {
+			t.Fatal(err)
+		} else if ok {
+			return false
+		}
+		doc, err := c.Compose(t.Context(), d, Period{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range v.Deliver(t.Context(), doc, "", []Channel{ch}) {
+			if o.Err != nil {
+				t.Fatal(o.Err)
+			}
+		}
+		return true
+	}
+	plain := def("")
+	for i, step := range []struct {
+		name string
+		def  *Definition
+		now  time.Time
+		want bool
+	}{
+		{"first", plain, day, true}, {"again", plain, day, false}, {"next day", plain, day.AddDate(0, 0, 1), false},
+		{"next month", plain, day.AddDate(0, 1, 0), true}, {"definition edited", def("title: B\n"), day, true}, {"same as before", def("title: B\n"), day, false},
+		{"with variables", def("title: ${X}\n"), day, true}, {"with variables again", def("title: ${X}\n"), day, true},
+	} {
+		if got := run(step.def, step.now); got != step.want {
+			t.Errorf("%d %s: composed %v", i, step.name, got)
+		}
+	}
+	v.Force = true
+	if !run(def("title: B\n"), day) {
+		t.Error("forced: not composed")
+	}
+	v.Force = false
+	if err := os.Remove(dir + "/out/a-2025-12.txt"); err != nil {
+		t.Fatal(err)
+	}
+	if !run(def("title: B\n"), day) {
+		t.Error("the file is gone: not composed")
+	}
+	fails = true
+	failing := def("title: C\n")
+	if !run(failing, day) || !run(failing, day) {
+		t.Error("a report with a failed section must be tried, and tell of it, every time")
 	}
 }
 

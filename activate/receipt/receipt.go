@@ -25,6 +25,7 @@ type Receipt struct {
 	Status  Status    `json:"status"`
 	Ref     string    `json:"ref,omitempty"`    // where it is: a path, a message's address
 	Digest  string    `json:"digest,omitempty"` // SHA-256 of the content in hexadecimal
+	Made    string    `json:"made,omitempty"`   // what it was made from, if making it again from the same gives the same
 	Bytes   int64     `json:"bytes,omitempty"`
 	Reason  string    `json:"reason,omitempty"` // why not delivered, for a person
 	At      time.Time `json:"at"`               // logical time, UTC

@@ -77,6 +77,22 @@ func (l deliveryLedger) Last(ctx context.Context, report string) (receipt.Receip
 	return receipt.Receipt{}, false, nil
 }
 
+func (l deliveryLedger) Recent(ctx context.Context, report string) ([]receipt.Receipt, error) {
+	list, err := l.d.Last(ctx, report, 50)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]receipt.Receipt, 0, len(list))
+	for _, d := range list {
+		r, err := receiptOf(d)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
 // receiptOf reads a ledger entry back. One that was only intended has no receipt yet: its outcome is unknown.
 func receiptOf(d state.Delivery) (receipt.Receipt, error) {
 	r := receipt.Receipt{Key: d.Key, Subject: d.Report, Channel: d.Channel, Status: receipt.Status(d.Status), Reason: d.Error, At: d.Intended}
@@ -202,10 +218,6 @@ func (a *app) chosen(ctx context.Context, s *session, defs []*reports.Definition
 }
 
 func (a *app) tellOne(ctx context.Context, s *session, c *reports.Composer, v *reports.Deliverer, d dueReport, t tellParams) ([]reportOutcome, error) {
-	doc, err := c.Compose(ctx, d.def, t.Period)
-	if err != nil {
-		return nil, err
-	}
 	var channels []reports.Channel
 	for _, spec := range d.def.Channels {
 		if t.Channel != nil && !t.Channel(spec.Kind.Name) {
@@ -219,14 +231,29 @@ func (a *app) tellOne(ctx context.Context, s *session, c *reports.Composer, v *r
 	}
 	var out []reportOutcome
 	var errs fault.List
-	for _, o := range v.Deliver(ctx, doc, d.edition, channels) {
-		r := reportOutcome{Name: d.def.Report, Channel: o.Receipt.Channel, Period: doc.PeriodKey, Path: o.Receipt.Ref, Status: string(o.Receipt.Status), Skipped: o.Skipped}
-		if o.Err != nil {
-			r.Error = o.Err.Error()
-			errs.Add(o.Err)
+	note := func(outcomes []reports.Outcome) {
+		for _, o := range outcomes {
+			r := reportOutcome{Name: d.def.Report, Channel: o.Receipt.Channel, Period: o.Receipt.Period, Path: o.Receipt.Ref, Status: string(o.Receipt.Status), Skipped: o.Skipped}
+			if o.Err != nil {
+				r.Error = o.Err.Error()
+				errs.Add(o.Err)
+			}
+			out = append(out, r)
 		}
-		out = append(out, r)
 	}
+	delivered, unchanged, err := v.Unchanged(ctx, d.def.Report, d.edition, c.Made(d.def, t.Period), channels)
+	if err != nil {
+		return nil, err
+	}
+	if unchanged {
+		note(delivered)
+		return out, errs.Or()
+	}
+	doc, err := c.Compose(ctx, d.def, t.Period)
+	if err != nil {
+		return nil, err
+	}
+	note(v.Deliver(ctx, doc, d.edition, channels))
 	for _, f := range doc.Failures() {
 		errs.Add(&fault.Error{File: d.def.File, Key: f.Section, Msg: "the section failed; the rest of the report was delivered: " + f.Reason})
 	}

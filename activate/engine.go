@@ -29,6 +29,10 @@ type Engine struct {
 	Log      *slog.Logger
 	Patience time.Duration // longest wait for a retry within one apply; later ones are left to the next run. 0: do not wait
 
+	// Again plans rows too that were refused, given up or taken back before in the same form: somebody has repaired what
+	// was in their way.
+	Again bool
+
 	// At is called at every step that a crash could follow; an error ends the apply there and then, as a crash would.
 	// Nil outside tests.
 	At func(point string) error

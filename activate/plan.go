@@ -214,6 +214,7 @@ func (e *Engine) waiting(ctx context.Context, scope string, df *difference) ([]*
 		case same && (l.State == state.RowPending || l.State == state.RowRetry || l.State == state.RowAccepted):
 			df.drops[dropQueued]++
 			continue
+		case e.Again:
 		case same && (l.State == state.RowRejected || l.State == state.RowDead):
 			df.drops[dropRefused]++
 			continue

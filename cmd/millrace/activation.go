@@ -18,7 +18,7 @@ import (
 
 func newPlanCmd(a *app) *cobra.Command {
 	var show string
-	var list, fail bool
+	var list, fail, again bool
 	cmd := &cobra.Command{
 		Use:     "plan [SYNC...]",
 		GroupID: "decide",
@@ -37,11 +37,12 @@ stores it as a plan. It sends nothing. A plan inside its limits is approved by t
 			case list:
 				return a.planList(cmd.Context(), args)
 			}
-			return a.planNow(cmd.Context(), args, fail)
+			return a.planNow(cmd.Context(), args, fail, again)
 		},
 	}
 	cmd.Flags().StringVar(&show, "show", "", "show a stored plan")
 	cmd.Flags().BoolVar(&list, "list", false, "list stored plans, newest first")
+	cmd.Flags().BoolVar(&again, "again", false, "plan rows too that were refused, given up or taken back before in the same form")
 	cmd.Flags().BoolVar(&fail, "fail-on-pending", false, "exit 4 when a plan waits for a person or is stopped by its limits")
 	return cmd
 }
@@ -163,7 +164,7 @@ func (a *app) chosenSyncs(p *project.Project, names []string) ([]*activate.Sync,
 }
 
 // planNow plans the named syncs. One that fails stops no other.
-func (a *app) planNow(ctx context.Context, names []string, fail bool) (err error) {
+func (a *app) planNow(ctx context.Context, names []string, fail, again bool) (err error) {
 	s, err := a.begin(ctx, "plan")
 	if err != nil {
 		return err
@@ -178,6 +179,7 @@ func (a *app) planNow(ctx context.Context, names []string, fail bool) (err error
 		return err
 	}
 	e := a.engine(s)
+	e.Again = again
 	var errs fault.List
 	for _, sync := range list {
 		p, err := a.planOne(ctx, e, sync)

@@ -1,0 +1,234 @@
+package activate_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"millrace/activate"
+	"millrace/activate/desttest"
+	"millrace/internal/state"
+)
+
+var errCrash = errors.New("crash")
+
+// crashes runs one night with a crash at every step in turn, then nights without one, and compares with a run that was
+// never disturbed.
+func crashes(t *testing.T, text string, dest func(*desttest.World) activate.Destination, prepare func(*rig)) {
+	night := func(r *rig) error {
+		s, d := r.sync(text), dest(r.world)
+		e := r.engine()
+		if _, err := e.Continue(t.Context(), s, d); err != nil {
+			return err
+		}
+		p, err := r.engine().Plan(t.Context(), s, d)
+		if err != nil || p.State != state.PlanApproved {
+			return err
+		}
+		_, err = r.engine().Apply(t.Context(), s, d, p.ID)
+		return err
+	}
+	points := 0
+	calm := newRig(t)
+	prepare(calm)
+	calm.at = func(string) error { points++; return nil }
+	if err := night(calm); err != nil {
+		t.Fatal(err)
+	}
+	if points < 8 {
+		t.Fatalf("only %d steps: the enumeration misses something", points)
+	}
+	want := calm.world.Dump()
+	for i := 1; i <= points; i++ {
+		r := newRig(t)
+		prepare(r)
+		n, where := 0, ""
+		r.at = func(p string) error {
+			if n++; n == i {
+				where = p
+				return errCrash
+			}
+			return nil
+		}
+		if err := night(r); !errors.Is(err, errCrash) {
+			t.Fatalf("step %d: %v", i, err)
+		}
+		r.at = nil
+		for range 3 {
+			r.reopen()
+			r.clock = r.clock.Add(time.Hour)
+			if err := night(r); err != nil {
+				t.Fatalf("after a crash at step %d (%s): %v", i, where, err)
+			}
+		}
+		if got := r.world.Dump(); got != want {
+			t.Errorf("crash at step %d (%s):\n%s\nwant\n%s", i, where, got, want)
+		}
+		for k, n := range r.world.Created {
+			if n > 1 {
+				t.Errorf("crash at step %d (%s): %s was made %d times", i, where, k, n)
+			}
+		}
+		counts, err := r.db.Outbox.Counts(t.Context(), state.Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for st := range counts {
+			if st != state.RowAcked && st != state.RowSettled && st != state.RowSuperseded {
+				t.Errorf("crash at step %d (%s): rows left %v", i, where, counts)
+			}
+		}
+	}
+	t.Logf("%d steps", points)
+}
+
+func TestCrashAtEveryStepRecords(t *testing.T) {
+	crashes(t, records, func(w *desttest.World) activate.Destination { return desttest.NewRecords(w, 4) }, func(r *rig) {
+		r.world.Put("p01@example.com", map[string]string{"lead_score": "1"})
+		r.publish(leads(10, 50)...)
+	})
+}
+
+func TestCrashAtEveryStepAudience(t *testing.T) {
+	crashes(t, audience, func(w *desttest.World) activate.Destination { return desttest.NewAudience(w, 4) }, func(r *rig) {
+		r.grant("p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7")
+		r.publish(leads(8, 50)...)
+	})
+}
+
+// A destination that can neither be read nor take a row twice: a crash may leave rows unknown, and then says so; it never
+// sends one twice and never calls one sent that was not.
+func TestCrashAtEveryStepMessages(t *testing.T) {
+	for i := 1; i < 40; i++ {
+		r := newRig(t)
+		r.publish(leads(6, 50)...)
+		s, d := r.sync(records), desttest.NewMessages(r.world, 2)
+		n, crashed := 0, false
+		r.at = func(string) error {
+			if n++; n == i {
+				crashed = true
+				return errCrash
+			}
+			return nil
+		}
+		p := r.plan(s, d)
+		if _, err := r.engine().Apply(t.Context(), s, d, p.ID); err != nil && !errors.Is(err, errCrash) {
+			t.Fatal(err)
+		}
+		r.at = nil
+		r.reopen()
+		a := r.apply(s, d, p.ID)
+		seen := map[string]int{}
+		for _, e := range r.world.Events {
+			if seen[e]++; seen[e] > 1 {
+				t.Errorf("crash at %d: %s was sent twice", i, e)
+			}
+		}
+		if a.Acked()+a.Unknown() != 6 || a.Acked() > len(r.world.Events) {
+			t.Errorf("crash at %d: %+v, %d were sent", i, a, len(r.world.Events))
+		}
+		if !crashed {
+			return
+		}
+	}
+	t.Error("the enumeration did not end")
+}
+
+// Random schedules of faults and crashes end as if nothing had happened.
+func TestRandomFaults(t *testing.T) {
+	seeds := 40
+	if os.Getenv("MILLRACE_SOAK") != "" {
+		seeds = 1000
+	}
+	given := 0
+	for seed := range uint64(seeds) {
+		rnd := rand.New(rand.NewPCG(seed, 7))
+		r := newRig(t)
+		text, dest := records, activate.Destination(nil)
+		if seed%2 == 1 {
+			text = audience
+			r.grant("p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9")
+		}
+		text = strings.Replace(text, "first_run: allow", "first_run: allow, max_changed_pct: 100", 1)
+		r.publish(leads(10, 50)...)
+		s := r.sync(text)
+		calm := false
+		r.world.Fault = func(_ int, op string) desttest.Fault {
+			if calm || rnd.IntN(3) > 0 {
+				return desttest.None
+			}
+			f := desttest.Fault(1 + rnd.IntN(int(desttest.Contradicts)))
+			if f == desttest.Forbidden {
+				return desttest.None
+			}
+			return f
+		}
+		r.at = func(string) error {
+			if !calm && rnd.IntN(12) == 0 {
+				return errCrash
+			}
+			return nil
+		}
+		for n := range 12 {
+			calm = n >= 6
+			if n == 3 {
+				r.publish(leads(10, 60)...)
+			}
+			if rnd.IntN(3) == 0 {
+				r.reopen()
+			}
+			r.clock = r.clock.Add(time.Hour)
+			if seed%2 == 1 {
+				dest = desttest.NewAudience(r.world, 4)
+			} else {
+				dest = desttest.NewRecords(r.world, 4)
+			}
+			err := func() error {
+				if _, err := r.engine().Continue(t.Context(), s, dest); err != nil {
+					return err
+				}
+				p, err := r.engine().Plan(t.Context(), s, dest)
+				if err != nil || p.State != state.PlanApproved {
+					return err
+				}
+				_, err = r.engine().Apply(t.Context(), s, dest, p.ID)
+				return err
+			}()
+			if err != nil && (calm || !errors.Is(err, errCrash)) {
+				t.Fatalf("seed %d night %d: %v", seed, n, err)
+			}
+		}
+		quiet := newRig(t)
+		quiet.publish(leads(10, 60)...)
+		if seed%2 == 1 {
+			quiet.grant("p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9")
+			quiet.run(quiet.sync(text), desttest.NewAudience(quiet.world, 4))
+		} else {
+			quiet.run(quiet.sync(text), desttest.NewRecords(quiet.world, 4))
+		}
+		counts, err := r.db.Outbox.Counts(t.Context(), state.Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Rows that faults used up are dead: they are reported, not sent again in the same form.
+		if counts[state.RowDead] > 0 {
+			given++
+			continue
+		}
+		if got, want := r.world.Dump(), quiet.world.Dump(); got != want {
+			t.Errorf("seed %d (%v):\n%s\nwant\n%s", seed, counts, got, want)
+		}
+		for _, st := range []string{state.RowInflight, state.RowUnknown, state.RowPending, state.RowRetry, state.RowAccepted} {
+			if counts[st] > 0 {
+				t.Errorf("seed %d: rows left %v", seed, counts)
+			}
+		}
+	}
+	if given > seeds/4 {
+		t.Errorf("%d of %d schedules ended in dead rows: the faults are too harsh for the test to say much", given, seeds)
+	}
+	t.Logf("%d of %d schedules used up a row's attempts", given, seeds)
+}

@@ -143,7 +143,7 @@ func forbidden(im imported) string {
 	return "package is not part of the layout in docs/architecture.md"
 }
 
-func root(p string) string        { return strings.SplitN(p, "/", 2)[0] }
+func root(p string) string         { return strings.SplitN(p, "/", 2)[0] }
 func isStageOrBelow(p string) bool { _, ok := stage[root(p)]; return ok }
 
 func imports(t *testing.T, top string) []imported {

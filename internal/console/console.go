@@ -95,7 +95,7 @@ func (c *Console) Progress(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.clear()
-	fmt.Fprint(c.Err, fmt.Sprintf(format, args...))
+	fmt.Fprintf(c.Err, format, args...)
 	c.transient = true
 }
 

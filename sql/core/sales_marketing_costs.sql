@@ -1,7 +1,7 @@
 /* ---
 description: >
   Sales and marketing costs beside media, per day: pay, commissions, tools, agencies, overhead, from
-  seeds/sales_marketing_costs.csv. A month's cost is spread evenly over its days.
+  seeds/sales_marketing_costs.csv. A month's cost is spread evenly over its days, which add up to it to the last digit.
 materialized: table
 owner: finance
 columns:
@@ -21,19 +21,29 @@ with monthly as (
   cross join meta.run
   group by all
 ),
-daily as (
+days as (
   select
     month_start,
     category,
     currency,
     amount,
+    extract(day from last_day(month_start)) as month_days,
     unnest(generate_series(month_start, month_start + interval 1 month - interval 1 day, interval 1 day))::date as cost_date
   from monthly
+),
+daily as (
+  select
+    cost_date,
+    category,
+    currency,
+    round(amount * extract(day from cost_date) / month_days, 4)::decimal(18, 4)
+      - round(amount * (extract(day from cost_date) - 1) / month_days, 4)::decimal(18, 4) as cost
+  from days
 )
 select
   daily.cost_date,
   daily.category,
-  sum(round(daily.amount / extract(day from last_day(daily.month_start)) * fx_rates.spot_rate, 4)::decimal(18, 4))::decimal(18, 4) as project_cost
+  sum(round(daily.cost * fx_rates.spot_rate, 4)::decimal(18, 4))::decimal(18, 4) as project_cost
 from daily
 left join core.fx_rates
   on fx_rates.currency = daily.currency and daily.cost_date between fx_rates.from_date and fx_rates.to_date

@@ -3,7 +3,8 @@ description: >
   Every state of every subscription item that is known, one row per item and state, in time. Events tell what held
   from their moment on and right before the first of them. Stripe keeps events for thirty days: what held earlier
   comes from the regular invoices, which bill the quantity of each period; a change between two of them shows with the
-  second. A subscription with neither is taken to have been as it is now since it began.
+  second. A subscription with neither is taken to have been as it is now since it began. Until its end a trial is one,
+  whatever came later.
 materialized: table
 owner: finance
 columns:
@@ -226,9 +227,16 @@ states as (
     and (unknown.ended_at is null or unknown.ended_at > last_billed.billed_at)
   union all
   select
-    source, subscription_id, customer_id, item_id, previous_price_id, previous_status, previous_quantity, currency, discount,
-    trial_end_at, paused, started_at, null, null, started_at, 0
+    source, subscription_id, customer_id, item_id, previous_price_id,
+    case when trial_end_at > started_at then 'trialing' else previous_status end,
+    previous_quantity, currency, discount, trial_end_at, paused, started_at, null, null, started_at, 0
   from first_known
+  union all
+  select
+    source, subscription_id, customer_id, item_id, previous_price_id, previous_status, previous_quantity, currency, discount,
+    trial_end_at, paused, started_at, null, null, trial_end_at, 2
+  from first_known
+  where trial_end_at > started_at and trial_end_at < valid_from and previous_status != 'trialing'
   union all
   select
     source, subscription_id, customer_id, item_id, price_id,

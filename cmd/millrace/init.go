@@ -25,7 +25,7 @@ report. All of them are files that you may edit and keep in git; nothing stays h
 records what was written, so that "millrace upgrade" can bring what a newer binary has and keep your changes.
 
 Nothing is overwritten: if a file is there already with another text, nothing at all is written.`,
-		Example: "  millrace init myproject\n  millrace init --name sales --time-zone Europe/Berlin --currency EUR\n  millrace init --example crm-opportunities try",
+		Example: "  millrace init myproject\n  millrace init --with hubspot,stripe,google_ads,ga4,slack myproject\n  millrace init --name sales --time-zone Europe/Berlin --currency EUR\n  millrace init --example crm-opportunities try",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := a.flags.dir
@@ -42,7 +42,7 @@ Nothing is overwritten: if a file is there already with another text, nothing at
 	f.StringVar(&p.name, "name", "", "name of the project (default: the folder's name)")
 	f.StringVar(&p.zone, "time-zone", "", "IANA time zone of business dates and schedules (default UTC)")
 	f.StringVar(&p.currency, "currency", "", "ISO 4217 code of the currency of reports (default USD)")
-	f.StringSliceVar(&p.with, "with", nil, "tools to start with, separated by commas")
+	f.StringSliceVar(&p.with, "with", nil, "tools to start with, separated by commas: ga4, google_ads, hubspot, segment, slack, stripe")
 	f.StringVar(&p.example, "example", "", "start from an example with sample data instead: crm-opportunities")
 	return cmd
 }
@@ -102,8 +102,21 @@ func (a *app) init(dir string, p initParams) error {
 	if dir != "." {
 		a.con.Say("  cd %s", dir)
 	}
+	if len(p.with) > 0 && p.example == "" {
+		a.con.Say("  cp .env.example .env # and fill it in: credentials stay out of git")
+	}
 	a.con.Say("  millrace doctor      # what is ready, and what is missing")
 	a.con.Say("  millrace run         # read, build, test, publish, report")
+	if len(p.with) == 0 {
+		known, err := builtinSets()
+		if err != nil {
+			return err
+		}
+		a.con.Say("")
+		a.con.Say("No tool is connected yet: every relation is there, typed and empty. Begin anew with the tools that you use,")
+		a.con.Say("  millrace init --with %s DIR", strings.Join(known, ","))
+		a.con.Say("or put a file into extract/ (`millrace schema source` lists its keys).")
+	}
 	return nil
 }
 

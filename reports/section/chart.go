@@ -175,13 +175,13 @@ func kpiBySegment(ctx context.Context, in *reports.Input, o *chartOptions) ([]re
 	if err != nil {
 		return nil, err
 	}
+	heading := title(in, in.Labels.Of(o.KPI)+" by "+strings.ToLower(reports.Title(o.By))+", "+span)
 	if res.Len() == 0 {
-		return nil, &fault.Error{Msg: fmt.Sprintf("metrics.kpi has no figure of %s by %s for %s", o.KPI, o.By, span),
-			Hint: "Check the names with `millrace query 'select distinct kpi, dimension from metrics.kpi'`."}
+		return noBars(ctx, in, o, heading, span)
 	}
 	label := in.Labels.Of(o.KPI)
 	f := formatOf(in, res, 0)
-	c := &reports.Chart{Title: title(in, label+" by "+strings.ToLower(reports.Title(o.By))+", "+span), Kind: reports.ChartKind(o.Kind), Format: f}
+	c := &reports.Chart{Title: heading, Kind: reports.ChartKind(o.Kind), Format: f}
 	if c.Kind == "" {
 		c.Kind = reports.Bar
 	}
@@ -192,4 +192,25 @@ func kpiBySegment(ctx context.Context, in *reports.Input, o *chartOptions) ([]re
 	}
 	c.Series = []reports.Series{s}
 	return []reports.Block{c}, nil
+}
+
+// noBars tells a KPI that rests on no case yet, as in a project that has read nothing, from a name that is not there.
+func noBars(ctx context.Context, in *reports.Input, o *chartOptions, heading, span string) ([]reports.Block, error) {
+	res, err := in.Query(ctx, fmt.Sprintf(`
+		select coalesce(bool_or(kpi = %s), false) as is_known, coalesce(bool_or(kpi = %[1]s and n > 0), false) as has_cases
+		from metrics.kpi`, reports.Lit(o.KPI)))
+	if err != nil {
+		return nil, err
+	}
+	known, _ := res.Cell(0, "is_known").Bool()
+	cases, _ := res.Cell(0, "has_cases").Bool()
+	if !known || cases {
+		return nil, &fault.Error{Msg: fmt.Sprintf("metrics.kpi has no figure of %s by %s for %s", o.KPI, o.By, span),
+			Hint: "Check the names with `millrace query 'select distinct kpi, dimension from metrics.kpi'`."}
+	}
+	t, err := new(reports.Writer).Say("There are no figures yet.").Done()
+	if err != nil {
+		return nil, err
+	}
+	return []reports.Block{&reports.Prose{Title: heading, Lines: []reports.Line{{Text: t}}}}, nil
 }

@@ -20,7 +20,7 @@ columns:
   lifecycle_stage: {description: "Lifecycle stage."}
   created_at: {description: "Creation (UTC)."}
   updated_at: {description: "Last change (UTC)."}
-  is_archived: {description: "Deleted in HubSpot.", data_tests: [not_null]}
+  is_archived: {description: "Deleted in HubSpot; lists of records leave out the deleted ones, which have lists of their own.", data_tests: [not_null]}
 --- */
 select
   _source || ':company:' || id as record_key,
@@ -38,5 +38,9 @@ select
   lower(lifecycle_stage) as lifecycle_stage,
   created_at,
   updated_at,
-  coalesce(archived, false) as is_archived
+  coalesce(companies.archived, false) or exists (
+    select 1
+    from raw_hubspot.archived_companies as deleted
+    where deleted._source = companies._source and deleted.id = companies.id
+  ) as is_archived
 from raw_hubspot.companies

@@ -34,7 +34,7 @@ columns:
   first_engaged_at: {description: "When sales first spoke to the person (UTC)."}
   created_at: {description: "Creation (UTC)."}
   updated_at: {description: "Last change (UTC)."}
-  is_archived: {description: "Deleted in HubSpot.", data_tests: [not_null]}
+  is_archived: {description: "Deleted in HubSpot; lists of records leave out the deleted ones, which have lists of their own.", data_tests: [not_null]}
 --- */
 with associated as (
   select _source, contact_id, min_by(company_id, (case when contains(lower(type), 'primary') then 0 else 1 end, company_id)) as company_id
@@ -71,6 +71,10 @@ select
   contacts.first_engaged_at,
   contacts.created_at,
   contacts.updated_at,
-  coalesce(contacts.archived, false) as is_archived
+  coalesce(contacts.archived, false) or exists (
+    select 1
+    from raw_hubspot.archived_contacts as deleted
+    where deleted._source = contacts._source and deleted.id = contacts.id
+  ) as is_archived
 from raw_hubspot.contacts
 left join associated on associated._source = contacts._source and associated.contact_id = contacts.id

@@ -18,7 +18,7 @@ columns:
   created_at: {description: "Creation (UTC)."}
   closed_at: {description: "Expected close of an open deal and real close of a closed one (UTC)."}
   updated_at: {description: "Last change (UTC)."}
-  is_archived: {description: "Deleted in HubSpot.", data_tests: [not_null]}
+  is_archived: {description: "Deleted in HubSpot; lists of records leave out the deleted ones, which have lists of their own.", data_tests: [not_null]}
 --- */
 select
   _source || ':deal:' || id as record_key,
@@ -34,5 +34,9 @@ select
   created_at,
   close_date as closed_at,
   updated_at,
-  coalesce(archived, false) as is_archived
+  coalesce(deals.archived, false) or exists (
+    select 1
+    from raw_hubspot.archived_deals as deleted
+    where deleted._source = deals._source and deleted.id = deals.id
+  ) as is_archived
 from raw_hubspot.deals

@@ -139,7 +139,7 @@ func TestCrashAtEveryStepMessages(t *testing.T) {
 
 // Random schedules of faults and crashes end as if nothing had happened.
 func TestRandomFaults(t *testing.T) {
-	seeds := 40
+	seeds := 24
 	if os.Getenv("MILLRACE_SOAK") != "" {
 		seeds = 1000
 	}

@@ -36,7 +36,7 @@ type delivery struct {
 	scope  string
 	target Target
 	gate   decision.Gate
-	ledger map[string]state.Entry
+	ledger map[string]state.Entry // of the batch in hand
 
 	touched   map[string]bool // plans whose rows were moved
 	done      int             // rows that got an answer
@@ -124,15 +124,7 @@ func (r *delivery) sendDue(ctx context.Context) (int, error) {
 // due gives the rows of the next call: one plan, one operation, distinct keys, within the destination's limits, and no
 // row whose key has an earlier row that is not settled.
 func (r *delivery) due(ctx context.Context) ([]state.OutboxRow, error) {
-	open, err := r.e.State.Outbox.Rows(ctx, state.Filter{Scope: r.scope, States: []string{state.RowUnknown, state.RowInflight}})
-	if err != nil {
-		return nil, err
-	}
-	busy := map[string]bool{}
-	for _, x := range open {
-		busy[x.KeyID] = true
-	}
-	rows, err := r.e.State.Outbox.Rows(ctx, state.Filter{Scope: r.scope, States: []string{state.RowPending, state.RowRetry}, Due: r.e.Clock(), Limit: r.caps.MaxBatch + len(busy)})
+	rows, err := r.e.State.Outbox.Next(ctx, r.scope, r.e.Clock(), r.caps.MaxBatch)
 	if err != nil {
 		return nil, err
 	}
@@ -142,9 +134,6 @@ func (r *delivery) due(ctx context.Context) ([]state.OutboxRow, error) {
 		if len(out) == r.caps.MaxBatch || len(out) > 0 && (x.Op != out[0].Op || x.PlanID != out[0].PlanID) {
 			break
 		}
-		if busy[x.KeyID] {
-			continue
-		}
 		size := len(x.Payload.Key) + 64
 		for f, v := range x.Payload.Set {
 			size += len(f) + len(v) + 8
@@ -153,7 +142,6 @@ func (r *delivery) due(ctx context.Context) ([]state.OutboxRow, error) {
 			break
 		}
 		bytes += size
-		busy[x.KeyID] = true // keys within a call are distinct
 		out = append(out, x)
 	}
 	return out, nil
@@ -270,15 +258,14 @@ func (r *delivery) look(ctx context.Context, ts []ticket) (map[string]Record, er
 	if !need {
 		return nil, nil
 	}
-	if r.ledger == nil {
-		var err error
-		if r.ledger, err = r.e.State.Ledger.All(ctx, r.scope); err != nil {
-			return nil, err
-		}
-	}
 	rows := make([]Row, len(ts))
+	keys := make([]string, len(ts))
 	for i, t := range ts {
-		rows[i] = asRow(t.row, nil)
+		rows[i], keys[i] = asRow(t.row, nil), t.row.KeyID
+	}
+	var err error
+	if r.ledger, err = r.e.State.Ledger.Some(ctx, r.scope, keys); err != nil {
+		return nil, err
 	}
 	records, err := reader.Read(ctx, r.target, rows)
 	if err != nil {

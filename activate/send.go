@@ -220,14 +220,5 @@ func (r *delivery) record(ctx context.Context, end state.AttemptEnd, outs []stat
 	ctx, cancel := recording(ctx)
 	defer cancel()
 	end.At = r.e.Clock()
-	if err := r.e.State.Outbox.Record(ctx, end, outs); err != nil {
-		return err
-	}
-	for _, o := range outs {
-		if o.Change != nil && r.ledger != nil {
-			r.ledger = nil // read again when it is needed
-			break
-		}
-	}
-	return nil
+	return r.e.State.Outbox.Record(ctx, end, outs)
 }

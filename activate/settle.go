@@ -97,11 +97,6 @@ func (r *delivery) lookAfter(ctx context.Context, reader Reader, part []state.Ou
 	if err := r.e.point("settle:read"); err != nil {
 		return true, err
 	}
-	if r.ledger == nil {
-		if r.ledger, err = r.e.State.Ledger.All(ctx, r.scope); err != nil {
-			return true, err
-		}
-	}
 	var outs []state.Outcome
 	for _, x := range part {
 		rec, ok := records[x.ID]
@@ -214,7 +209,6 @@ func (r *delivery) poll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.ledger = nil
 		if err := r.e.point("job:settled"); err != nil {
 			return err
 		}

@@ -63,6 +63,28 @@ func (s Ledger) All(ctx context.Context, scope string) (map[string]Entry, error)
 	return out, err
 }
 
+// Some gives the entries of the named keys; keys without one are left out.
+func (s Ledger) Some(ctx context.Context, scope string, keyIDs []string) (map[string]Entry, error) {
+	out := make(map[string]Entry, len(keyIDs))
+	for len(keyIDs) > 0 {
+		part := keyIDs[:min(len(keyIDs), 500)]
+		keyIDs = keyIDs[len(part):]
+		args := []any{scope}
+		for _, k := range part {
+			args = append(args, k)
+		}
+		list, err := all(ctx, s.d.db, "read ledger", func(r scanner) (Entry, error) { return s.scan(r, scope) },
+			`select key_id, body, claim, remote_id, created_it, outbox_id, acked_at from acked where scope = ? and key_id in (`+marks(len(part))+`)`, args...)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range list {
+			out[e.KeyID] = e
+		}
+	}
+	return out, nil
+}
+
 func (s Ledger) scan(r scanner, scope string) (Entry, error) {
 	var e Entry
 	var sealed []byte
@@ -91,17 +113,41 @@ type Change struct {
 	CreatedIt                  bool
 }
 
-func (s Ledger) apply(ctx context.Context, t *sql.Tx, c Change, outboxID string, at time.Time) error {
+// ledgerTx moves entries within one transaction, with its statements prepared once.
+type ledgerTx struct {
+	l                         Ledger
+	bump, read, write, remove *sql.Stmt
+}
+
+func (s Ledger) begin(ctx context.Context, t *sql.Tx) (*ledgerTx, error) {
+	x := &ledgerTx{l: s}
+	for q, into := range map[string]**sql.Stmt{
+		`insert into ledgers (scope, version) values (?, 1) on conflict (scope) do update set version = version + 1 returning version`: &x.bump,
+		`select key_id, body, claim, remote_id, created_it, outbox_id, acked_at from acked where scope = ? and key_id = ?`:             &x.read,
+		`delete from acked where scope = ? and key_id = ?`:                                                                             &x.remove,
+		`insert into acked (scope, key_id, body, claim, remote_id, created_it, outbox_id, version, acked_at) values (?,?,?,?,?,?,?,?,?)
+			on conflict (scope, key_id) do update set body = excluded.body, claim = excluded.claim, remote_id = excluded.remote_id, created_it = excluded.created_it,
+			outbox_id = excluded.outbox_id, version = excluded.version, acked_at = excluded.acked_at`: &x.write,
+	} {
+		st, err := t.PrepareContext(ctx, q) // closed with the transaction
+		if err != nil {
+			return nil, err
+		}
+		*into = st
+	}
+	return x, nil
+}
+
+func (x *ledgerTx) apply(ctx context.Context, c Change, outboxID string, at time.Time) error {
 	var version int64
-	if err := t.QueryRowContext(ctx, `insert into ledgers (scope, version) values (?, 1) on conflict (scope) do update set version = version + 1 returning version`,
-		c.Scope).Scan(&version); err != nil {
+	if err := x.bump.QueryRowContext(ctx, c.Scope).Scan(&version); err != nil {
 		return err
 	}
 	if c.Remove {
-		_, err := t.ExecContext(ctx, `delete from acked where scope = ? and key_id = ?`, c.Scope, c.KeyID)
+		_, err := x.remove.ExecContext(ctx, c.Scope, c.KeyID)
 		return err
 	}
-	e, err := s.scan(t.QueryRowContext(ctx, `select key_id, body, claim, remote_id, created_it, outbox_id, acked_at from acked where scope = ? and key_id = ?`, c.Scope, c.KeyID), c.Scope)
+	e, err := x.l.scan(x.read.QueryRowContext(ctx, c.Scope, c.KeyID), c.Scope)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
@@ -119,10 +165,8 @@ func (s Ledger) apply(ctx context.Context, t *sql.Tx, c Change, outboxID string,
 	if remote == "" {
 		remote = e.RemoteID
 	}
-	_, err = t.ExecContext(ctx, `insert into acked (scope, key_id, body, claim, remote_id, created_it, outbox_id, version, acked_at) values (?,?,?,?,?,?,?,?,?)
-		on conflict (scope, key_id) do update set body = excluded.body, claim = excluded.claim, remote_id = excluded.remote_id, created_it = excluded.created_it,
-		outbox_id = excluded.outbox_id, version = excluded.version, acked_at = excluded.acked_at`,
-		c.Scope, c.KeyID, s.d.vault.seal("acked "+c.Scope+" "+c.KeyID, body), c.Claim, nullable(remote), c.CreatedIt || e.CreatedIt, outboxID, version, stamp(at))
+	_, err = x.write.ExecContext(ctx, c.Scope, c.KeyID, x.l.d.vault.seal("acked "+c.Scope+" "+c.KeyID, body), c.Claim, nullable(remote), c.CreatedIt || e.CreatedIt,
+		outboxID, version, stamp(at))
 	return err
 }
 
@@ -176,10 +220,24 @@ func (s Outbox) Record(ctx context.Context, end AttemptEnd, rows []Outcome) erro
 }
 
 func (s Outbox) outcomes(ctx context.Context, t *sql.Tx, end AttemptEnd, rows []Outcome) error {
+	move, err := t.PrepareContext(ctx, `update outbox set state = ?, class = ?, message = ?, next_at = ?, updated_at = ?,
+		remote_id = coalesce(?, remote_id), created_it = max(created_it, ?), job_id = coalesce(?, job_id), attempts = attempts - ? where outbox_id = ?`)
+	if err != nil {
+		return err
+	}
+	defer move.Close()
+	note, err := t.PrepareContext(ctx, `insert into attempt_rows (attempt_id, outbox_id, outcome, message) values (?,?,?,?)
+		on conflict (attempt_id, outbox_id) do update set outcome = excluded.outcome, message = excluded.message`)
+	if err != nil {
+		return err
+	}
+	defer note.Close()
+	ledger, err := s.d.Ledger.begin(ctx, t)
+	if err != nil {
+		return err
+	}
 	for _, r := range rows {
-		res, err := t.ExecContext(ctx, `update outbox set state = ?, class = ?, message = ?, next_at = ?, updated_at = ?,
-			remote_id = coalesce(?, remote_id), created_it = max(created_it, ?), job_id = coalesce(?, job_id), attempts = attempts - ? where outbox_id = ?`,
-			r.State, nullable(r.Class), nullable(r.Message), stamp(r.NextAt), stamp(end.At), nullable(r.RemoteID), r.CreatedIt, nullable(r.JobID), r.Uncount, r.ID)
+		res, err := move.ExecContext(ctx, r.State, nullable(r.Class), nullable(r.Message), stamp(r.NextAt), stamp(end.At), nullable(r.RemoteID), r.CreatedIt, nullable(r.JobID), r.Uncount, r.ID)
 		if err != nil {
 			return err
 		}
@@ -192,13 +250,12 @@ func (s Outbox) outcomes(ctx context.Context, t *sql.Tx, end AttemptEnd, rows []
 			}
 		}
 		if end.ID != 0 {
-			if _, err := t.ExecContext(ctx, `insert into attempt_rows (attempt_id, outbox_id, outcome, message) values (?,?,?,?)
-				on conflict (attempt_id, outbox_id) do update set outcome = excluded.outcome, message = excluded.message`, end.ID, r.ID, r.State, nullable(r.Message)); err != nil {
+			if _, err := note.ExecContext(ctx, end.ID, r.ID, r.State, nullable(r.Message)); err != nil {
 				return err
 			}
 		}
 		if r.Change != nil {
-			if err := s.d.Ledger.apply(ctx, t, *r.Change, r.ID, end.At); err != nil {
+			if err := ledger.apply(ctx, *r.Change, r.ID, end.At); err != nil {
 				return err
 			}
 		}

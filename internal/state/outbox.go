@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -180,6 +182,32 @@ func (s Outbox) Rows(ctx context.Context, f Filter) ([]OutboxRow, error) {
 	return all(ctx, s.d.db, "read outbox", s.scan, `select `+outboxColumns+` from outbox where `+q+` order by plan_id, seq limit ?`, append(args, limit)...)
 }
 
+// Next gives up to limit rows of a scope that may be sent now, in the order of their plan. A row waits while an earlier one
+// for its key has no outcome, whatever state that is in: changes of one key never overtake each other.
+func (s Outbox) Next(ctx context.Context, scope string, now time.Time, limit int) ([]OutboxRow, error) {
+	// Two queries, so that each follows the index: a queue of a million rows costs no more than a short one.
+	const q = `select ` + outboxColumns + ` from outbox as o where scope = ? and state = ? and (next_at is null or next_at <= ?) and not exists (
+			select 1 from outbox as earlier where earlier.scope = o.scope and earlier.key_id = o.key_id and earlier.rowid < o.rowid
+			and earlier.state in ('pending', 'retry', 'inflight', 'unknown'))
+		order by plan_id, seq limit ?`
+	waiting, err := all(ctx, s.d.db, "read outbox", s.scan, q, scope, RowPending, stamp(now), limit)
+	if err != nil {
+		return nil, err
+	}
+	again, err := all(ctx, s.d.db, "read outbox", s.scan, q, scope, RowRetry, stamp(now), limit)
+	if err != nil {
+		return nil, err
+	}
+	out := append(waiting, again...)
+	slices.SortStableFunc(out, func(a, b OutboxRow) int {
+		if c := strings.Compare(a.PlanID, b.PlanID); c != 0 {
+			return c
+		}
+		return a.Seq - b.Seq
+	})
+	return out[:min(limit, len(out))], nil
+}
+
 // NextDue is the earliest time at which a waiting row of the filter may be tried; zero when none waits.
 func (s Outbox) NextDue(ctx context.Context, f Filter) (time.Time, error) {
 	q, args := f.where()
@@ -262,20 +290,29 @@ func (s Outbox) Begin(ctx context.Context, planID, sync, op string, ids []string
 		if attempt, err = res.LastInsertId(); err != nil {
 			return err
 		}
+		put, err := t.PrepareContext(ctx, `insert into preimages (outbox_id, existed, remote_id, body, read_at) values (?,?,?,?,?) on conflict (outbox_id) do nothing`)
+		if err != nil {
+			return err
+		}
+		defer put.Close()
+		move, err := t.PrepareContext(ctx, `update outbox set state = ?, attempts = attempts + 1, attempt_id = ?, next_at = null, updated_at = ?
+				where outbox_id = ? and state in (?, ?)`)
+		if err != nil {
+			return err
+		}
+		defer move.Close()
 		for _, im := range images {
 			body, err := json.Marshal(im.Values)
 			if err != nil {
 				return err
 			}
 			// The first image stays: a later one, read after an attempt that was lost, may show our own write.
-			if _, err := t.ExecContext(ctx, `insert into preimages (outbox_id, existed, remote_id, body, read_at) values (?,?,?,?,?) on conflict (outbox_id) do nothing`,
-				im.OutboxID, im.Existed, nullable(im.RemoteID), s.d.vault.seal("preimage "+im.OutboxID, body), stamp(im.ReadAt)); err != nil {
+			if _, err := put.ExecContext(ctx, im.OutboxID, im.Existed, nullable(im.RemoteID), s.d.vault.seal("preimage "+im.OutboxID, body), stamp(im.ReadAt)); err != nil {
 				return err
 			}
 		}
 		for _, id := range ids {
-			res, err := t.ExecContext(ctx, `update outbox set state = ?, attempts = attempts + 1, attempt_id = ?, next_at = null, updated_at = ?
-				where outbox_id = ? and state in (?, ?)`, RowInflight, attempt, stamp(at), id, RowPending, RowRetry)
+			res, err := move.ExecContext(ctx, RowInflight, attempt, stamp(at), id, RowPending, RowRetry)
 			if err != nil {
 				return err
 			}

@@ -145,7 +145,7 @@ create table outbox (
     updated_at   text not null
 ) strict;
 
-create index outbox_by_state on outbox (scope, state, seq);
+create index outbox_by_state on outbox (scope, state, plan_id, seq);
 create index outbox_by_key on outbox (scope, key_id, created_at);
 create index outbox_by_plan on outbox (plan_id, seq);
 

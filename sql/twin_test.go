@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -168,10 +169,10 @@ func openVendor(t *testing.T, name, address, options string, now time.Time) extr
 	if err != nil {
 		t.Fatal(err)
 	}
-	wall := now
+	var slept atomic.Int64 // streams of one source wait side by side
 	c := api.Connector(rest.Deps{
-		Now: func() time.Time { return now }, Clock: func() time.Time { return wall },
-		Sleep: func(ctx context.Context, d time.Duration) error { wall = wall.Add(d); return ctx.Err() },
+		Now: func() time.Time { return now }, Clock: func() time.Time { return now.Add(time.Duration(slept.Load())) },
+		Sleep: func(ctx context.Context, d time.Duration) error { slept.Add(int64(d)); return ctx.Err() },
 	})
 	return open(t, c, name, "base_url: "+address+"\nallow_private: true\n"+options, nil)
 }

@@ -10,7 +10,7 @@ columns:
   place: {description: "1 is the most pressing.", data_tests: [not_null, unique]}
   kind: {description: "blocked, approval, unknown or rejected.", data_tests: [not_null, {accepted_values: {values: [blocked, approval, unknown, rejected]}}]}
   name: {description: Sync., data_tests: [not_null]}
-  line: {description: What waits and what to do about it., data_tests: [not_null]}
+  line: {description: What waits and what to do about it. It names the plan., tags: [operational], data_tests: [not_null]}
   since: {description: Since when (UTC)., data_tests: [not_null]}
 --- */
 with latest as (

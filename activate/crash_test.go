@@ -57,7 +57,7 @@ func crashes(t *testing.T, text string, dest func(*desttest.World) activate.Dest
 			t.Fatalf("step %d: %v", i, err)
 		}
 		r.at = nil
-		for range 3 {
+		for range 2 {
 			r.reopen()
 			r.clock = r.clock.Add(time.Hour)
 			if err := night(r); err != nil {
@@ -139,7 +139,7 @@ func TestCrashAtEveryStepMessages(t *testing.T) {
 
 // Random schedules of faults and crashes end as if nothing had happened.
 func TestRandomFaults(t *testing.T) {
-	seeds := 24
+	seeds := 10
 	if os.Getenv("MILLRACE_SOAK") != "" {
 		seeds = 1000
 	}

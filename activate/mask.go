@@ -2,6 +2,7 @@ package activate
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -32,6 +33,12 @@ func first(s string) string {
 	}
 	return ""
 }
+
+var address = regexp.MustCompile(`[^\s<>"'(),;:\[\]]+@[^\s<>"'(),;:\[\]]+\.[A-Za-z]{2,}`)
+
+// withoutPeople takes addresses out of what a destination said: vendors repeat the value that they refuse, and what they
+// say is kept, shown and logged (P8). It also lets equal refusals be counted together.
+func withoutPeople(s string) string { return address.ReplaceAllString(s, "(address)") }
 
 // sample shows a value in a plan: personal ones masked, whatever their column's tag says.
 func sample(v json.RawMessage, personal bool) string {

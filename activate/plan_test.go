@@ -240,7 +240,7 @@ func TestApprovalBinds(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.builds[p.BuildID].Rows[2]["score"] = 1_000_000
-		if _, err := r.engine().Apply(t.Context(), s, d, p.ID); err == nil || !strings.Contains(err.Error(), "not in build") || r.world.Calls != 0 {
+		if _, err := r.engine().Apply(t.Context(), s, d, p.ID); err == nil || !strings.Contains(err.Error(), "does not follow any more") || r.world.Calls != 0 {
 			t.Error(err)
 		}
 	})

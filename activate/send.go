@@ -219,6 +219,9 @@ func (r *delivery) record(ctx context.Context, end state.AttemptEnd, outs []stat
 	}
 	ctx, cancel := recording(ctx)
 	defer cancel()
-	end.At = r.e.Clock()
+	end.At, end.Message = r.e.Clock(), withoutPeople(end.Message)
+	for i := range outs {
+		outs[i].Message = withoutPeople(outs[i].Message)
+	}
 	return r.e.State.Outbox.Record(ctx, end, outs)
 }

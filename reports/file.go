@@ -49,7 +49,7 @@ func FileKind(name, summary, ending string, render func(*Document) ([]byte, erro
 		return out, nil
 	}
 	return ChannelKind{
-		Name: name, Summary: summary,
+		Name: name, Summary: summary, Local: true,
 		Options: func() any { return &FileOptions{} },
 		Check:   func(v any) error { _, err := options(v); return err },
 		Open: func(p ChannelParams) (Channel, error) {

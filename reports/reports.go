@@ -134,6 +134,9 @@ type ChannelKind struct {
 	Options func() any
 	// Check looks at filled options when a definition is read; nil accepts all.
 	Check func(opts any) error
+	// Local says that the channel writes files on this machine and speaks to nobody: only such channels are delivered to
+	// under a target that cannot send.
+	Local bool
 	// Open makes a channel ready to deliver; it must not deliver anything.
 	Open func(p ChannelParams) (Channel, error)
 }

@@ -82,7 +82,7 @@ func givenSyncs() transform.Given {
 			{Name: "sync", Type: "VARCHAR", Description: "File in activate/."},
 			{Name: "destination", Type: "VARCHAR", Description: "System that was written to."},
 			{Name: "object", Type: "VARCHAR", Description: "Object there."},
-			{Name: "plan_id", Type: "VARCHAR", Description: "Id of the plan."},
+			{Name: "plan_id", Type: "VARCHAR", Description: "Id of the plan.", Tags: operationalTag("ops.syncs", "plan_id")},
 			{Name: "kind", Type: "VARCHAR", Description: "sync or undo."},
 			{Name: "verdict", Type: "VARCHAR", Description: "within, hold or blocked: what the limits said."},
 			{Name: "state", Type: "VARCHAR", Description: "Where the plan stands."},
@@ -93,7 +93,7 @@ func givenSyncs() transform.Given {
 			{Name: "waiting", Type: "BIGINT", Description: "Rows that were not sent yet."},
 			{Name: "requested_by", Type: "VARCHAR", Description: "Who asked for the plan."},
 			{Name: "created_at", Type: "TIMESTAMP", Description: "Logical time of the plan (UTC)."},
-			{Name: "finished_at", Type: "TIMESTAMP", Description: "When every row had an outcome (UTC)."},
+			{Name: "finished_at", Type: "TIMESTAMP", Description: "When every row had an outcome (UTC).", Tags: operationalTag("ops.syncs", "finished_at")},
 		}}
 }
 

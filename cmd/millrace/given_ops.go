@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"millrace/internal/state"
 	"millrace/transform"
@@ -19,7 +20,7 @@ func givenOps(ctx context.Context, db *state.DB) ([]transform.Given, error) {
 	for i, t := range tables {
 		g := transform.Given{Name: t.Name, Description: t.Description}
 		for _, c := range t.Columns {
-			g.Columns = append(g.Columns, relation.Column{Name: c.Name, Type: c.Type, Description: c.Description, PII: c.PII})
+			g.Columns = append(g.Columns, relation.Column{Name: c.Name, Type: c.Type, Description: c.Description, PII: c.PII, Tags: operationalTag(t.Name, c.Name)})
 		}
 		if g.Version, g.Rows, err = rowsOf(t.Rows, func(r []any) []any { return r }); err != nil {
 			return nil, err
@@ -27,4 +28,22 @@ func givenOps(ctx context.Context, db *state.DB) ([]transform.Given, error) {
 		out[i] = g
 	}
 	return out, nil
+}
+
+// operationalTag marks the columns of the state's relations that say when, under which id and after how many attempts
+// something was done, not what was done: a run that was killed and run again differs in them from an undisturbed one, and
+// digests leave them out (P4). Logical times stay in. key_id is hashed with a key that each project has for itself.
+func operationalTag(table, column string) []string {
+	operational := map[string][]string{
+		"ops.plans":     {"plan_id", "build_id", "ended_at"},
+		"ops.syncs":     {"plan_id", "finished_at"},
+		"ops.breakers":  {"plan_id"},
+		"ops.approvals": {"plan_id", "position"},
+		"ops.rows":      {"outbox_id", "plan_id", "key_id", "attempts", "undoes", "created_at", "updated_at"},
+		"decisions.log": {"relation_version", "build_id"}, // both follow from the ids of loads
+	}
+	if slices.Contains(operational[table], column) {
+		return []string{"operational"}
+	}
+	return nil
 }

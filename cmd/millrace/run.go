@@ -43,6 +43,8 @@ type buildSummary struct {
 	Warn      int      `json:"tests_warned"`
 	Error     int      `json:"tests_failed"`
 	Stale     []string `json:"stale,omitempty"`
+
+	built map[string]bool
 }
 
 func newRunCmd(a *app) *cobra.Command {
@@ -241,12 +243,19 @@ func movedAnything(sums []syncSummary) bool {
 	return false
 }
 
-// plus adds a later build of the same run: what it built comes on top, what stands is what it says.
+// plus adds a later build of the same run. A relation that several of them built counts once, what stands unchanged is
+// what none of them built, and tests are as the last one found them.
 func (b *buildSummary) plus(r *transform.BuildResult) *buildSummary {
 	next := summarise(r)
 	if b != nil {
 		next.Published = next.Published || b.Published
-		next.Built += b.Built
+		for name := range b.built {
+			if !next.built[name] {
+				next.built[name] = true
+				next.Unchanged--
+			}
+		}
+		next.Built = len(next.built)
 		next.Failed = max(next.Failed, b.Failed)
 		next.Held = max(next.Held, b.Held)
 		next.Skipped = max(next.Skipped, b.Skipped)
@@ -258,9 +267,13 @@ func summarise(r *transform.BuildResult) *buildSummary {
 	b := &buildSummary{ID: r.ID, Published: r.Published, Built: r.Count(transform.StatusBuilt), Unchanged: r.Count(transform.StatusUnchanged),
 		Failed: r.Count(transform.StatusFailed), Held: r.Count(transform.StatusHeld), Skipped: r.Count(transform.StatusSkipped),
 		Pass: r.CountTests(transform.StatusPass), Warn: r.CountTests(transform.StatusWarn), Error: r.CountTests(transform.StatusError)}
+	b.built = map[string]bool{}
 	for _, n := range r.Nodes {
 		if n.Stale {
 			b.Stale = append(b.Stale, n.Name)
+		}
+		if n.Status == transform.StatusBuilt {
+			b.built[n.Name] = true
 		}
 	}
 	return b

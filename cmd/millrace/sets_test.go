@@ -206,6 +206,19 @@ func TestInitSets(t *testing.T) {
 		t.Errorf("a policy that runs beside people gave next steps: %s", out)
 	}
 
+	// The same project under dev: files, and not a word to anybody.
+	before := len(tw.Writes())
+	var dev runSummary
+	l.json(&dev, "run", "--target", "dev")
+	if n := len(tw.Writes()); n != before {
+		t.Errorf("dev wrote to a vendor: %+v", tw.Writes()[before:][0].Vendor)
+	}
+	for _, r := range dev.Reports {
+		if want := map[bool]string{true: "not_sent", false: "delivered"}[strings.HasPrefix(r.Channel, "slack")]; r.Status != want {
+			t.Errorf("under dev the report by %s is %s, want %s", r.Channel, r.Status, want)
+		}
+	}
+
 	// In earnest: live, the first plan let through by the file, the policy with an owner.
 	for _, f := range []string{"activate/hubspot_scores.yml", "activate/google_ad_prospects.yml"} {
 		l.edit(f, "\nlive: false", "\nlive: true")

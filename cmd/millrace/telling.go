@@ -118,8 +118,12 @@ type reportOutcome struct {
 	Path    string `json:"path,omitempty"`
 	Status  string `json:"status"`
 	Skipped bool   `json:"skipped,omitempty"`
+	Note    string `json:"note,omitempty"` // why it was not sent
 	Error   string `json:"error,omitempty"`
 }
+
+// prodTarget is the only target from which anything is sent.
+const prodTarget = "prod"
 
 // tellParams say which reports are composed and delivered.
 type tellParams struct {
@@ -141,7 +145,7 @@ func (a *app) tell(ctx context.Context, s *session, t tellParams) ([]reportOutco
 		return nil, nil
 	}
 	ledger := deliveryLedger{d: s.state.Deliveries, runID: s.run.ID}
-	todo, err := a.chosen(ctx, s, defs, ledger, t.Names)
+	todo, err := a.chosen(ctx, s, defs, ledger, t)
 	if err != nil || len(todo) == 0 {
 		return nil, err
 	}
@@ -166,6 +170,9 @@ func (a *app) tell(ctx context.Context, s *session, t tellParams) ([]reportOutco
 				status, detail = "FAIL", o.Error
 			case o.Skipped:
 				status, detail = "SKIP", o.Path+" has it already"
+				if o.Note != "" {
+					detail = o.Note
+				}
 			}
 			a.con.Step("report", status, o.Name+" → "+o.Channel, detail, a.clock().Sub(began))
 		}
@@ -183,16 +190,16 @@ type dueReport struct {
 }
 
 // chosen are the named reports, or those that are due: on their schedule, or at every build where they have none.
-func (a *app) chosen(ctx context.Context, s *session, defs []*reports.Definition, ledger deliveryLedger, names []string) ([]dueReport, error) {
+func (a *app) chosen(ctx context.Context, s *session, defs []*reports.Definition, ledger deliveryLedger, t tellParams) ([]dueReport, error) {
 	var out []dueReport
-	if len(names) > 0 {
+	if len(t.Names) > 0 {
 		byName := map[string]*reports.Definition{}
 		var known []string
 		for _, d := range defs {
 			byName[d.Report] = d
 			known = append(known, d.Report)
 		}
-		for _, n := range names {
+		for _, n := range t.Names {
 			d, ok := byName[n]
 			if !ok {
 				return nil, &fault.Error{Msg: "unknown report", Value: n, Hint: fault.DidYouMean(n, known)}
@@ -210,26 +217,51 @@ func (a *app) chosen(ctx context.Context, s *session, defs []*reports.Definition
 		if err != nil {
 			return nil, err
 		}
-		if slot, due := reports.Due(d.Schedule, last.At, s.now, s.p.Location()); due {
+		slot, due := reports.Due(d.Schedule, last.At, s.now, s.p.Location())
+		if !due { // the latest slot is answered, unless some of its channels were not reached
+			slot, _ = reports.Due(d.Schedule, time.Time{}, s.now, s.p.Location())
+			channels, _, err := a.channels(s, d, t)
+			if err != nil {
+				return nil, err
+			}
+			if due, err = (&reports.Deliverer{Ledger: ledger}).Unfinished(ctx, d.Report, slot.Edition(), channels); err != nil {
+				return nil, err
+			}
+		}
+		if due {
 			out = append(out, dueReport{def: d, edition: slot.Edition()})
 		}
 	}
 	return out, nil
 }
 
-func (a *app) tellOne(ctx context.Context, s *session, c *reports.Composer, v *reports.Deliverer, d dueReport, t tellParams) ([]reportOutcome, error) {
-	var channels []reports.Channel
-	for _, spec := range d.def.Channels {
+// channels opens those that a report goes to, and says of the others why they are not asked.
+func (a *app) channels(s *session, def *reports.Definition, t tellParams) (channels []reports.Channel, quiet []reportOutcome, err error) {
+	for _, spec := range def.Channels {
 		if t.Channel != nil && !t.Channel(spec.Kind.Name) {
 			continue
 		}
 		ch, err := spec.Kind.Open(reports.ChannelParams{Dir: s.p.Dir, Out: t.Out, Options: spec.Options, Log: a.log})
 		if err != nil {
-			return nil, fault.Wrap(err, "%s:%d: open channel %s", d.def.File, spec.Line, spec.Kind.Name)
+			return nil, nil, fault.Wrap(err, "%s:%d: open channel %s", def.File, spec.Line, spec.Kind.Name)
+		}
+		if !spec.Kind.Local && s.p.Target != prodTarget {
+			// Nothing reaches a real system from another target: this channel speaks to people.
+			quiet = append(quiet, reportOutcome{Name: def.Report, Channel: ch.Name(), Status: "not_sent", Skipped: true,
+				Note: "target " + s.p.Target + " never sends; use --target prod"})
+			continue
 		}
 		channels = append(channels, ch)
 	}
-	var out []reportOutcome
+	return channels, quiet, nil
+}
+
+func (a *app) tellOne(ctx context.Context, s *session, c *reports.Composer, v *reports.Deliverer, d dueReport, t tellParams) ([]reportOutcome, error) {
+	channels, quiet, err := a.channels(s, d.def, t)
+	if err != nil {
+		return nil, err
+	}
+	out := quiet
 	var errs fault.List
 	note := func(outcomes []reports.Outcome) {
 		for _, o := range outcomes {

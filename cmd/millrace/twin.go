@@ -115,7 +115,7 @@ func newTwinEvaluateCmd(a *app) *cobra.Command {
 		Long: `Evaluate reads a CSV with the columns record and person (or source, object, id and person_id; - is standard input), and
 counts pairs of records: precision is the share of joined pairs that are truly one person, recall the share of the pairs that
 are one person and share an exact identifier which were joined.`,
-		Example: "  millrace query --csv 'select source, object, id, person_id from identity.membership' | millrace twin evaluate --dir twin -",
+		Example: "  millrace query --target prod --format csv 'select record_key as record, person_id as person from identity.person_membership' | millrace twin evaluate --dir .millrace/twin -",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			q, err := a.twinEvaluate(cmd.Context(), dir, url, accounts, args[0])

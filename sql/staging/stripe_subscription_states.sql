@@ -4,7 +4,8 @@ description: >
   from their moment on and right before the first of them. Stripe keeps events for thirty days: what held earlier
   comes from the regular invoices, which bill the quantity of each period; a change between two of them shows with the
   second. A subscription with neither is taken to have been as it is now since it began. Until its end a trial is one,
-  whatever came later.
+  whatever came later. Where the subscription as it is now differs from its last event, events were missed for longer
+  than Stripe keeps them: it holds from its end, else from the last bill on. An item ends with the first event without it.
 materialized: table
 owner: finance
 columns:
@@ -199,11 +200,82 @@ changed_since as (
   where billing_reason = 'subscription_update'
   group by _source, subscription_id
 ),
+last_of_item as (
+  select *
+  from event_states
+  qualify place = max(place) over (partition by source, subscription_id, item_id)
+),
+removed_items as (
+  select last_of_item.*, event_objects.valid_from as removed_at, event_objects.place * 2 + 10 as removed_order
+  from last_of_item
+  inner join event_objects
+    on event_objects._source = last_of_item.source
+    and event_objects.subscription_id = last_of_item.subscription_id
+    and event_objects.place = last_of_item.place + 1
+),
+listed_since as (
+  select
+    last_of_item.source,
+    last_of_item.subscription_id,
+    last_of_item.customer_id,
+    last_of_item.item_id,
+    case when subscriptions.status = 'canceled' then last_of_item.price_id else items.price_id end as price_id,
+    subscriptions.status,
+    case when subscriptions.status = 'canceled' then last_of_item.quantity else items.quantity end as quantity,
+    last_of_item.currency,
+    subscriptions.discount,
+    subscriptions.trial_end as trial_end_at,
+    subscriptions.pause_collection is not null and subscriptions.pause_collection::varchar != 'null' as paused,
+    last_of_item.started_at,
+    subscriptions.canceled_at,
+    subscriptions.ended_at,
+    case
+      when subscriptions.status = 'canceled' then subscriptions.ended_at
+      else greatest(
+        last_of_item.valid_from,
+        coalesce(subscriptions.current_period_start, last_of_item.valid_from),
+        coalesce(changed_since.changed_at, last_of_item.valid_from)
+      )
+    end as valid_from
+  from last_of_item
+  inner join raw_stripe.subscriptions
+    on subscriptions._source = last_of_item.source and subscriptions.id = last_of_item.subscription_id
+  left join raw_stripe.subscription_items as items
+    on items._source = last_of_item.source and items.id = last_of_item.item_id
+  left join removed_items
+    on removed_items.source = last_of_item.source
+    and removed_items.subscription_id = last_of_item.subscription_id
+    and removed_items.item_id = last_of_item.item_id
+  left join changed_since
+    on changed_since.source = last_of_item.source and changed_since.subscription_id = last_of_item.subscription_id
+  where removed_items.item_id is null
+    and last_of_item.status != 'canceled'
+    and coalesce(subscriptions._extracted_at > last_of_item.valid_from, true)
+    and case
+      when subscriptions.status = 'canceled' then subscriptions.ended_at is not null
+      else items.id is not null
+        and (
+          subscriptions.status != last_of_item.status
+          or items.quantity is distinct from last_of_item.quantity
+          or items.price_id is distinct from last_of_item.price_id
+        )
+    end
+),
 states as (
   select
     source, subscription_id, customer_id, item_id, price_id, status, quantity, currency, discount, trial_end_at, paused,
     started_at, canceled_at, ended_at, valid_from, state_order
   from event_states
+  union all
+  select
+    source, subscription_id, customer_id, item_id, price_id, 'canceled', quantity, currency, discount, trial_end_at, paused,
+    started_at, canceled_at, ended_at, removed_at, removed_order
+  from removed_items
+  union all
+  select
+    source, subscription_id, customer_id, item_id, price_id, status, quantity, currency, discount, trial_end_at, paused,
+    started_at, canceled_at, ended_at, valid_from, 1000000
+  from listed_since
   union all
   select
     source, subscription_id, customer_id, item_id, price_id, status, quantity, currency, discount, trial_end_at, false,

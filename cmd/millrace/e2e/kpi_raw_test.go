@@ -151,7 +151,7 @@ func readPart(m landing.Manifest, f landing.File) (rows []record, err error) {
 			err = fmt.Errorf("read %s: %w", path, err)
 		}
 	}()
-	types := map[string]landing.Type{landing.ColLoadID: landing.Varchar, landing.ColExtra: landing.JSON}
+	types := map[string]landing.Type{landing.ColLoadID: landing.Varchar, landing.ColExtractedAt: landing.Timestamp}
 	for _, c := range m.Schema.Columns {
 		types[c.Name] = c.Type
 	}

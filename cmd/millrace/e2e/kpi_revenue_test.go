@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"millrace/extract/landing"
 )
 
 // Recurring revenue by day, from contracts: what was agreed for each subscription item (quantity, price, discount) from
@@ -147,8 +149,11 @@ func (f *facts) contracts() []*contract {
 		for _, i := range itemsOf[id] {
 			byItem[i.text("id")] = &contract{customer: s.text("customer_id")}
 		}
-		first := f.fromEvents(eventsOf[id], byItem, s)
+		first, last := f.fromEvents(eventsOf[id], byItem, s)
 		f.before(first, s, itemsOf[id], billsOf[id], byItem)
+		if last != nil {
+			f.after(last, s, itemsOf[id], billsOf[id], byItem)
+		}
 		ended, over := s.time("ended_at")
 		for _, c := range byItem {
 			if over {
@@ -162,8 +167,8 @@ func (f *facts) contracts() []*contract {
 	return out
 }
 
-// fromEvents adds what events tell and returns the first of them, nil when there is none.
-func (f *facts) fromEvents(events []record, byItem map[string]*contract, s record) *snapshotEvent {
+// fromEvents adds what events tell and returns the first and the last of them, nil when there is none.
+func (f *facts) fromEvents(events []record, byItem map[string]*contract, s record) (first, last *snapshotEvent) {
 	var told []snapshotEvent
 	for _, e := range events {
 		at, _ := e.time("created_at")
@@ -195,9 +200,58 @@ func (f *facts) fromEvents(events []record, byItem map[string]*contract, s recor
 		}
 	}
 	if len(told) == 0 {
-		return nil
+		return nil, nil
 	}
-	return &told[0]
+	return &told[0], &told[len(told)-1]
+}
+
+// after adds what is listed now where the last event says otherwise: events that nobody read are gone after thirty days.
+func (f *facts) after(last *snapshotEvent, s record, items, bills []record, byItem map[string]*contract) {
+	if read, ok := s.time(landing.ColExtractedAt); last.Object.Status == "canceled" || s.text("status") == "canceled" || ok && !read.After(last.at) {
+		return
+	}
+	since := last.at
+	for _, at := range []time.Time{changedAt(bills), at(s, "current_period_start")} {
+		if at.After(since) {
+			since = at
+		}
+	}
+	var coupon *discount
+	_ = json.Unmarshal([]byte(s.text("discount")), &coupon) // no discount is null
+	for _, i := range items {
+		n, _ := i.int("quantity")
+		for _, was := range last.Object.Items.Data {
+			if was.ID != i.text("id") || was.Quantity == n && was.Price.ID == i.text("price_id") && last.Object.Status == s.text("status") {
+				continue
+			}
+			worth := nothing
+			if counts(s.text("status"), isPaused(s)) {
+				worth = f.monthly(i.text("price_id"), n, coupon)
+			}
+			byItem[was.ID].steps = append(byItem[was.ID].steps, step{since, 1 << 19, worth})
+		}
+	}
+}
+
+func at(r record, col string) time.Time {
+	t, _ := r.time(col)
+	return t
+}
+
+func isPaused(subscription record) bool {
+	p := subscription.text("pause_collection")
+	return p != "" && p != "null"
+}
+
+// changedAt is when a change was last billed for the rest of a period.
+func changedAt(bills []record) time.Time {
+	var last time.Time
+	for _, b := range bills {
+		if created := at(b, "created_at"); b.text("billing_reason") == "subscription_update" && created.After(last) {
+			last = created
+		}
+	}
+	return last
 }
 
 type snapshotEvent struct {
@@ -225,7 +279,7 @@ func (f *facts) before(first *snapshotEvent, s record, items, bills []record, by
 	ended, over := s.time("ended_at")
 	var coupon *discount
 	_ = json.Unmarshal([]byte(s.text("discount")), &coupon) // no discount is null
-	paused := s.text("pause_collection") != "" && s.text("pause_collection") != "null"
+	paused := isPaused(s)
 
 	type agreed struct {
 		at       time.Time
@@ -233,18 +287,10 @@ func (f *facts) before(first *snapshotEvent, s record, items, bills []record, by
 		price    string
 		quantity int64
 	}
-	var changed time.Time // when a change was last billed for the rest of a period
+	changed := changedAt(bills)
 	regular := map[string][]agreed{}
 	for _, b := range bills {
-		created, _ := b.time("created_at")
-		switch b.text("billing_reason") {
-		case "subscription_update":
-			if created.After(changed) {
-				changed = created
-			}
-			continue
-		case "subscription_create", "subscription_cycle":
-		default:
+		if reason := b.text("billing_reason"); reason != "subscription_create" && reason != "subscription_cycle" {
 			continue
 		}
 		if st := b.text("status"); st == "" || st == "draft" || st == "void" {

@@ -86,6 +86,16 @@ func TestKPIs(t *testing.T) {
 
 	t.Run("EveryPeriod", func(t *testing.T) { everyPeriod(t, dir, bookOf(t, dir, raw, nows[1])) })
 	t.Run("NoticesAChangedValue", func(t *testing.T) { noticesChanges(t, dir, lakes[1], nows[1], told[1]) })
+	if soak() {
+		// Seven weeks on: Stripe has forgotten the events of the first days, contracts have ended and begun, spend was restated.
+		t.Run("SevenWeeksLater", func(t *testing.T) {
+			nows[1] = nows[1].AddDate(0, 0, 49)
+			if r := run(t, dir, nil, "run", "--target", "prod", "--now", nows[1].Format(time.RFC3339)); r.code > 1 {
+				t.Fatalf("exit %d\n%s", r.code, r.stderr)
+			}
+			everyPeriod(t, dir, bookOf(t, dir, raw, nows[1]))
+		})
+	}
 	t.Run("OtherSettings", func(t *testing.T) {
 		otherSettings(t, dir)
 		must(t, dir, nil, "build", "--target", "prod", "--now", nows[1].Format(time.RFC3339))
@@ -105,7 +115,7 @@ func bookOf(t *testing.T, dir string, l lake, now time.Time) *book {
 	listed := new(big.Rat)
 	for _, s := range f.subscriptions {
 		for _, i := range f.items {
-			if i.text("subscription_id") == s.text("id") && counts(s.text("status"), strings.Contains(s.text("pause_collection"), "behavior")) {
+			if i.text("subscription_id") == s.text("id") && counts(s.text("status"), isPaused(s)) {
 				n, _ := i.int("quantity")
 				var d *discount
 				_ = json.Unmarshal([]byte(s.text("discount")), &d) // no discount is null
@@ -172,7 +182,8 @@ func everyPeriod(t *testing.T, dir string, b *book) {
 	t.Logf("%d KPIs of %d periods compared", stated, len(spans))
 }
 
-// unequal names the KPIs that differ by half a cent or more, or that only one side states.
+// unequal names the KPIs that differ by half a cent or more (times and months: in the fourth digit after the point), or
+// that only one side states.
 func unequal(a, b map[string]*big.Rat) []string {
 	var out []string
 	for _, k := range sevenKPIs {
@@ -180,7 +191,11 @@ func unequal(a, b map[string]*big.Rat) []string {
 		if x == nil && y == nil {
 			continue
 		}
-		if x == nil || y == nil || new(big.Rat).Abs(new(big.Rat).Sub(x, y)).Cmp(big.NewRat(1, 200)) >= 0 {
+		near := big.NewRat(1, 200)
+		if k == "ltv_cac" || k == "payback_months" {
+			near = big.NewRat(1, 20000)
+		}
+		if x == nil || y == nil || new(big.Rat).Abs(new(big.Rat).Sub(x, y)).Cmp(near) >= 0 {
 			out = append(out, k)
 		}
 	}

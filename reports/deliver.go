@@ -80,6 +80,31 @@ func (v *Deliverer) Unchanged(ctx context.Context, report, edition, made string,
 	return out, true, nil
 }
 
+// Unfinished reports whether an edition was begun and has not reached every one of the channels: the process ended in
+// between, or a channel failed. The report is due again then, whatever of it arrived; Deliver repeats nothing that did.
+func (v *Deliverer) Unfinished(ctx context.Context, report, edition string, channels []Channel) (bool, error) {
+	if edition == "" {
+		return false, nil
+	}
+	recent, err := v.Ledger.Recent(ctx, report)
+	if err != nil {
+		return false, err
+	}
+	begun := slices.ContainsFunc(recent, func(r receipt.Receipt) bool { return strings.Contains(r.Key, "/"+edition+"/") })
+	if !begun {
+		return false, nil
+	}
+	for _, ch := range channels {
+		arrived := slices.ContainsFunc(recent, func(r receipt.Receipt) bool {
+			return r.Status == receipt.Delivered && strings.HasPrefix(r.Key, keyPrefix(report, r.Period, edition, ch))
+		})
+		if !arrived {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 func keyPrefix(report, period, edition string, ch Channel) string {
 	key := report + "/" + period
 	if edition != "" {

@@ -13,8 +13,9 @@ import (
 )
 
 // Digest is a hash of what the vendors hold, rows sorted by key. Without full it leaves out what depends on how often
-// and when something was written: times of change, histories, request ids, message times. Two twins that were written
-// the same things by different ways are then equal.
+// and when something was written: times of change, histories, request ids, message times, messages beyond their text, and what
+// is in uploaded files.
+// Two twins that were written the same things by different ways are then equal.
 func (t *Twin) Digest(full bool) string {
 	h := sha256.New()
 	t.db.View(func(s *store.State) {
@@ -39,13 +40,17 @@ func (t *Twin) Digest(full bool) string {
 		for _, m := range s.Chat.Messages {
 			x := *m
 			if !full {
-				x.TS, x.Thread, x.Edited, x.Files = "", "", false, nil
+				x.TS, x.Thread, x.Edited, x.Files, x.Blocks = "", "", false, nil, "" // blocks name the build that they tell about
 			}
 			put(h, "message", x)
 		}
 		for _, f := range s.Chat.Files {
 			if f.Done || full {
-				put(h, "file", []string{f.Name, f.Title, f.Channel, f.SHA256})
+				x := []string{f.Name, f.Title, f.Channel}
+				if full {
+					x = append(x, f.SHA256) // a workbook names the build that it was made from, and with it the hour
+				}
+				put(h, "file", x)
 			}
 		}
 		if full {

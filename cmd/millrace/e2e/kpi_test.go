@@ -182,8 +182,8 @@ func everyPeriod(t *testing.T, dir string, b *book) {
 	t.Logf("%d KPIs of %d periods compared", stated, len(spans))
 }
 
-// unequal names the KPIs that differ by half a cent or more (times and months: in the fourth digit after the point), or
-// that only one side states.
+// unequal names the KPIs that differ by half a cent or more (times and months: in the fourth digit after the point, or by
+// more than a millionth where they are large, since the money in them has four digits), or that only one side states.
 func unequal(a, b map[string]*big.Rat) []string {
 	var out []string
 	for _, k := range sevenKPIs {
@@ -194,6 +194,11 @@ func unequal(a, b map[string]*big.Rat) []string {
 		near := big.NewRat(1, 200)
 		if k == "ltv_cac" || k == "payback_months" {
 			near = big.NewRat(1, 20000)
+			if y != nil {
+				if part := new(big.Rat).Mul(y, big.NewRat(1, 1_000_000)); part.Cmp(near) > 0 {
+					near = part
+				}
+			}
 		}
 		if x == nil || y == nil || new(big.Rat).Abs(new(big.Rat).Sub(x, y)).Cmp(near) >= 0 {
 			out = append(out, k)

@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"millrace/internal/duck"
@@ -44,18 +44,13 @@ func (a *app) published(ctx context.Context, p *project.Project) (*publishedBuil
 	return &publishedBuild{db: db, build: build}, nil
 }
 
-// threads for building: the target's, else one per core.
-func threads(p *project.Project) int {
-	if p.Settings.Threads > 0 {
-		return p.Settings.Threads
-	}
-	return runtime.GOMAXPROCS(0)
-}
+// threads for building.
+func threads(p *project.Project) int { return p.Threads() }
 
-// memoryLimit for the database, in DuckDB's notation; empty means its default.
+// memoryLimit for the database, in DuckDB's notation; empty where neither project nor machine says.
 func memoryLimit(p *project.Project) string {
-	if p.Settings.Memory > 0 {
-		return p.Settings.Memory.String()
+	if n := p.MemoryLimit(); n > 0 {
+		return fmt.Sprintf("%dB", int64(n))
 	}
 	return ""
 }

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -13,6 +17,7 @@ import (
 	"millrace/extract"
 	"millrace/internal/console"
 	"millrace/internal/fault"
+	"millrace/internal/project"
 	"millrace/transform"
 )
 
@@ -88,7 +93,33 @@ func (a *app) nightly(ctx context.Context, opts buildOptions) error {
 		}
 	}
 	a.conclude(sum, err)
-	return err
+	return errors.Join(err, a.alert(ctx, sum, err))
+}
+
+// alertTime is how long the command that is told of a failure may take.
+const alertTime = time.Minute
+
+// alert starts the project's alerts.on_failure after a run under prod that did not end well, with the summary as its
+// standard input. Other targets are somebody's desk, and that somebody is looking.
+func (a *app) alert(ctx context.Context, sum *runSummary, failure error) error {
+	if failure == nil || a.proj == nil || a.proj.Target != prodTarget || len(a.proj.File.Alerts.OnFailure) == 0 {
+		return nil
+	}
+	text, err := json.MarshalIndent(sum, "", "  ")
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), alertTime)
+	defer cancel()
+	argv := a.proj.File.Alerts.OnFailure
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Dir, cmd.Env, cmd.Stdin = a.proj.Dir, a.env, bytes.NewReader(text)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return &fault.Error{File: project.FileName, Key: "alerts.on_failure", Msg: "nobody was told: " + strings.TrimSpace(string(out)), Err: err, Exit: fault.ExitHandled,
+			Hint: "Try the command by hand."}
+	}
+	a.con.Step("alert", console.OK, filepath.Base(argv[0]), "told of the failure", 0)
+	return nil
 }
 
 // runOnce is the nightly job. The summary is nil when it could not begin.

@@ -63,13 +63,12 @@ type Limits struct {
 	Memory      config.Bytes `yaml:"memory" example:"2GB" doc:"Memory for the database. Default: 55 % of what the machine or container has."`
 	Threads     int          `yaml:"threads" min:"0" max:"1024" doc:"Threads for building. Default: one per core."`
 	BuildsKept  int          `yaml:"builds_kept" default:"3" min:"3" max:"1000" doc:"Published builds kept for readers, diff and roll-back."`
-	Compaction  int          `yaml:"raw_loads_before_compaction" default:"50" min:"2" doc:"Small raw loads of one stream before they are compacted."`
 	MinFreeDisk config.Bytes `yaml:"min_free_disk" default:"1GB" doc:"doctor warns when less disk than this is free."`
 }
 
 // Alerts say who is told.
 type Alerts struct {
-	OnFailure config.Strings `yaml:"on_failure" example:"[\"mail\", \"-s\", \"millrace failed\", \"data@example.com\"]" doc:"Command and its arguments, started after a run that did not end well; the summary is its standard input."`
+	OnFailure config.Strings `yaml:"on_failure" example:"[\"mail\", \"-s\", \"millrace failed\", \"data@example.com\"]" doc:"Command and its arguments, started after a run under prod that did not end well; the summary is its standard input."`
 }
 
 // TargetConfig overrides the project's settings for one target.

@@ -264,9 +264,9 @@ func TestAgreement(t *testing.T) {
 		ready bool
 		why   string
 	}{
-		{noon.Add(-6 * 24 * time.Hour), false, "compared for 6.0 of the 7 days"},
+		{noon.Add(-6 * 24 * time.Hour), false, "beside people for 6.0 of the 7 days"},
 		{noon.Add(-8 * 24 * time.Hour), true, "a named person may set"},
-		{time.Time{}, false, "of the 7 days"},
+		{time.Time{}, false, "beside people for 0.0 of the 7 days"},
 	} {
 		a, err := Agreement(t.Context(), p, w, current, c.since, noon)
 		if err != nil {

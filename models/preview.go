@@ -161,7 +161,11 @@ func Agreement(ctx context.Context, p *Policy, w Warehouse, current map[string]d
 	case res.Compared < minCompared:
 		res.Why = fmt.Sprintf("%d of the %d decisions that must be compared first", res.Compared, minCompared)
 	case since.IsZero() || now.Sub(since) < minShadow:
-		res.Why = fmt.Sprintf("compared for %.1f of the 7 days that it must be", now.Sub(since).Hours()/24)
+		days := 0.0
+		if !since.IsZero() {
+			days = now.Sub(since).Hours() / 24
+		}
+		res.Why = fmt.Sprintf("compared beside people for %.1f of the 7 days that it must be", days)
 	case res.Percent < res.Target:
 		res.Why = fmt.Sprintf("%.1f %% agreement is under the %g %% asked for", res.Percent, res.Target)
 	default:

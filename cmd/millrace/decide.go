@@ -260,8 +260,11 @@ func (a *app) decideAgreement(ctx context.Context, names []string) error {
 	for _, r := range out {
 		a.con.Say("%s (%s): %s of %s agree with what people did (%.1f %%, %g %% asked for).", r.Policy, r.Mode, console.Thousands(int64(r.Agreed)), console.Count(int64(r.Compared), "compared decision"), r.Percent, r.Target)
 		verdict := "Not ready to go live: "
-		if r.Ready {
+		switch {
+		case r.Ready:
 			verdict = "Ready: "
+		case r.Mode == decision.Live:
+			verdict = "It is live, but would not be let live now: "
 		}
 		a.con.Say("  %s%s", verdict, r.Why)
 		var rows [][]string

@@ -44,7 +44,8 @@ func (a *app) demoProject(ctx context.Context, dir string, f demoFlags) error {
 		}},
 		{"sql/seeds/sales_marketing_costs.csv", func(s string) string { return strings.TrimRight(s, "\n") + demoCosts(f.size) }},
 		{"models/lead_routing.yml", func(s string) string {
-			return s + "owner: demo\nmode: live   # the demo's CRM is simulated; anywhere else a policy runs beside people first\n"
+			return s + "owner: demo\nmode: live   # the demo's CRM is simulated; anywhere else a policy runs beside people first\n" +
+				"compare: {relation: core.people, subject: person_id, action: lead_route}   # what the representatives did by hand\n"
 		}},
 	}
 	syncs, err := filepath.Glob(filepath.Join(dir, "activate", "*.yml"))

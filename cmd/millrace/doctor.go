@@ -88,6 +88,15 @@ func (a *app) doctor(ctx context.Context) error {
 	if p := in.project; p != nil {
 		res.Target = p.Target
 		c.ignored(p)
+		if p.File.Twin != nil {
+			h, err := hostTwin(ctx, p)
+			if err != nil {
+				c.fail("simulated vendors", err, "")
+			} else {
+				defer h.Close()
+				c.add(console.OK, "simulated vendors", "", "%s, on %s", h.url, h.date.Format("2006-01-02"))
+			}
+		}
 		c.sources(ctx, p, in.sources)
 		c.disk(ctx, p)
 		c.machine(p)

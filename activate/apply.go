@@ -24,6 +24,7 @@ type Applied struct {
 	States      map[string]int `json:"states"` // rows by state of the outbox
 	Problems    []Problem      `json:"problems,omitempty"`
 	Stopped     string         `json:"stopped,omitempty"` // why it ended before every row had an outcome
+	Trouble     bool           `json:"trouble,omitempty"` // it ended so because something went wrong, not because somebody wished it
 	Done        bool           `json:"done"`              // every row has one
 }
 
@@ -49,7 +50,10 @@ func (r *Applied) Unknown() int {
 func (r *Applied) Clean() bool { return r.Rejected() == 0 && r.Unknown() == 0 && r.Stopped == "" }
 
 // errStop ends an apply in good order: rows that were not sent stay in the outbox.
-type errStop struct{ why string }
+type errStop struct {
+	why    string
+	wished bool // somebody threw a switch, or the sync is not live: no trouble
+}
 
 func (e *errStop) Error() string { return e.why }
 
@@ -200,7 +204,7 @@ func (r *delivery) result(ctx context.Context, planID string, cause error) (*App
 	out := &Applied{Plan: planID, Sync: r.s.Name, Destination: r.s.File.Destination, States: map[string]int{}}
 	var stop *errStop
 	if errors.As(cause, &stop) {
-		out.Stopped, cause = stop.why, nil
+		out.Stopped, out.Trouble, cause = stop.why, !stop.wished, nil
 	}
 	if cause != nil {
 		return nil, cause

@@ -116,7 +116,7 @@ func (r *delivery) sendDue(ctx context.Context) (int, error) {
 			return moved, nil
 		}
 		if r.done >= refusedOf && float64(r.refused) >= refusedShare*float64(r.done) {
-			return moved, &errStop{fmt.Sprintf("%d of %d rows were refused for good: something is wrong with all of them; look at the reasons before sending the rest", r.refused, r.done)}
+			return moved, &errStop{why: fmt.Sprintf("%d of %d rows were refused for good: something is wrong with all of them; look at the reasons before sending the rest", r.refused, r.done)}
 		}
 	}
 }
@@ -227,7 +227,7 @@ func (r *delivery) judge(ctx context.Context, rows []state.OutboxRow) ([]ticket,
 	for _, x := range refused {
 		switch x.Reason {
 		case decision.Stopped, decision.NotLive, decision.GuardFailed:
-			return nil, nil, &errStop{x.Detail}
+			return nil, nil, &errStop{why: x.Detail, wished: x.Reason != decision.GuardFailed}
 		}
 		out = append(out, state.Outcome{ID: x.Change.ID, State: state.RowCancelled, Class: string(x.Reason), Message: string(x.Reason) + ": " + x.Detail})
 	}
@@ -295,10 +295,10 @@ func (r *delivery) cannotLook(ctx context.Context, ts []ticket, err error) (int,
 	}
 	switch httpx.ClassOf(err) {
 	case httpx.Auth, httpx.Config, httpx.Permanent:
-		return 0, &errStop{"the destination could not be read before the write, and nothing was sent: " + err.Error()}
+		return 0, &errStop{why: "the destination could not be read before the write, and nothing was sent: " + err.Error()}
 	}
 	if r.readFails++; r.readFails >= maxReadFails {
-		return 0, &errStop{fmt.Sprintf("the destination could not be read %d times before a write; the rows wait for the next run: %v", r.readFails, err)}
+		return 0, &errStop{why: fmt.Sprintf("the destination could not be read %d times before a write; the rows wait for the next run: %v", r.readFails, err)}
 	}
 	outs := make([]state.Outcome, len(ts))
 	for i, t := range ts {

@@ -151,7 +151,7 @@ func (r *delivery) failed(ctx context.Context, part []outgoing, end state.Attemp
 		if e := r.record(ctx, end, all(back)); e != nil {
 			return nil, e
 		}
-		return nil, &errStop{err.Error()}
+		return nil, &errStop{why: err.Error()}
 	case httpx.Transient, httpx.Rate:
 		return nil, r.record(ctx, end, all(func(o outgoing) state.Outcome { return r.again(o.row, httpx.ClassOf(err), err.Error(), err) }))
 	case httpx.Permanent:

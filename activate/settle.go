@@ -89,7 +89,7 @@ func (r *delivery) lookAfter(ctx context.Context, reader Reader, part []state.Ou
 	if err != nil {
 		switch httpx.ClassOf(err) {
 		case httpx.Auth, httpx.Config:
-			return true, &errStop{"rows whose answer was lost could not be looked up: " + err.Error()}
+			return true, &errStop{why: "rows whose answer was lost could not be looked up: " + err.Error()}
 		}
 		r.e.log().Warn("rows whose answer was lost cannot be looked up now", "sync", r.s.Name, "rows", len(part), "error", err.Error())
 		return true, nil
@@ -164,7 +164,7 @@ func (r *delivery) poll(ctx context.Context) error {
 		if err != nil {
 			switch httpx.ClassOf(err) {
 			case httpx.Auth, httpx.Config:
-				return &errStop{"the state of a job could not be asked: " + err.Error()}
+				return &errStop{why: "the state of a job could not be asked: " + err.Error()}
 			}
 			r.e.log().Warn("the state of a job cannot be asked now", "sync", r.s.Name, "job", j.ID, "error", err.Error())
 			continue

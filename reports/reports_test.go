@@ -308,6 +308,37 @@ func TestDeliverOnce(t *testing.T) {
 	}
 }
 
+// elsewhere is a post to another place.
+type elsewhere struct{ post }
+
+func (*elsewhere) Name() string { return "elsewhere" }
+
+// TestUnfinished: an edition that some of its channels did not get is due again, one that nobody got or all got is not.
+func TestUnfinished(t *testing.T) {
+	first, second := &post{}, &elsewhere{}
+	both := []Channel{first, second}
+	m := &memory{entries: map[string]receipt.Receipt{}}
+	v := &Deliverer{Ledger: m, Log: slog.New(slog.DiscardHandler)}
+	doc := &Document{Report: "a", PeriodKey: "2026-01"}
+	ask := func(want bool, edition, why string) {
+		t.Helper()
+		if got, err := v.Unfinished(t.Context(), "a", edition, both); err != nil || got != want {
+			t.Errorf("%s: unfinished %v, %v", why, got, err)
+		}
+	}
+	ask(false, "e1", "never begun")
+	v.Deliver(t.Context(), doc, "e1", both[:1])
+	ask(true, "e1", "one of two")
+	ask(false, "e2", "another edition")
+	ask(false, "", "no schedule")
+	second.err, second.status = errors.New("closed"), receipt.Rejected
+	v.Deliver(t.Context(), doc, "e1", both)
+	ask(true, "e1", "the other failed")
+	second.err = nil
+	v.Deliver(t.Context(), doc, "e1", both)
+	ask(false, "e1", "both")
+}
+
 // TestUnchanged: what was delivered from the same build and definition is not composed again; anything else is.
 func TestUnchanged(t *testing.T) {
 	dir := t.TempDir()

@@ -139,6 +139,7 @@ type syncSummary struct {
 	Rejected    int    `json:"rejected"`
 	Unknown     int    `json:"unknown"`
 	Waiting     string `json:"waiting,omitempty"` // why nothing or not everything was sent
+	Trouble     bool   `json:"trouble,omitempty"` // it waits because something went wrong, not for a person
 	Error       string `json:"error,omitempty"`
 }
 
@@ -163,6 +164,8 @@ func (a *app) act(ctx context.Context, s *session) ([]syncSummary, error) {
 		} else if sum.Rejected+sum.Unknown > 0 {
 			errs.Add(&fault.Error{File: sync.Path(), Msg: fmt.Sprintf("sync %s: %d rows rejected, %d unknown", sync.Name, sum.Rejected, sum.Unknown),
 				Hint: fmt.Sprintf("See `millrace plan %s` and `millrace query \"from ops.syncs\"`.", sync.Name)})
+		} else if sum.Trouble {
+			errs.Add(&fault.Error{File: sync.Path(), Msg: fmt.Sprintf("sync %s: its rows wait: %s", sync.Name, strings.TrimSuffix(sum.Waiting, ".")), Hint: "The next run sends them."})
 		}
 		out = append(out, sum)
 		a.saySync(sum, a.since(began))
@@ -184,7 +187,7 @@ func (a *app) actOne(ctx context.Context, e *activate.Engine, s *activate.Sync) 
 	}
 	sum.take(left)
 	if left != nil && left.Stopped != "" {
-		sum.Waiting = left.Stopped
+		sum.Waiting, sum.Trouble = left.Stopped, left.Trouble
 		return sum, nil
 	}
 	plan, err := e.Plan(ctx, s, d)
@@ -208,7 +211,7 @@ func (a *app) actOne(ctx context.Context, e *activate.Engine, s *activate.Sync) 
 	done, err := e.Apply(ctx, s, d, plan.ID)
 	sum.take(done)
 	if done != nil && done.Stopped != "" {
-		sum.Waiting = done.Stopped
+		sum.Waiting, sum.Trouble = done.Stopped, done.Trouble
 	}
 	return sum, err
 }
@@ -240,6 +243,8 @@ func (a *app) saySync(s syncSummary, took time.Duration) {
 		a.con.Step("sync", console.Fail, name, s.Error, took)
 	case s.Rejected+s.Unknown > 0:
 		a.con.Step("sync", console.Warn, name, fmt.Sprintf("%s planned, %d acknowledged, %d rejected, %d unknown", console.Count(int64(s.Planned), "row"), s.Acked, s.Rejected, s.Unknown), took)
+	case s.Trouble:
+		a.con.Step("sync", console.Fail, name, fmt.Sprintf("%s planned, %s acknowledged, the rest waits: %s", console.Count(int64(s.Planned), "row"), console.Thousands(int64(s.Acked)), s.Waiting), took)
 	case s.Waiting != "":
 		a.con.Step("sync", "HOLD", name, fmt.Sprintf("%s planned, %s", console.Count(int64(s.Planned), "row"), s.Waiting), took)
 	case s.Planned == 0 && s.Acked == 0:

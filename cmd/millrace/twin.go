@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/csv"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"millrace/internal/fault"
+	"millrace/internal/project"
 	"millrace/internal/twin"
 )
 
@@ -110,15 +113,27 @@ func newTwinEvaluateCmd(a *app) *cobra.Command {
 	var dir, url string
 	var accounts bool
 	cmd := &cobra.Command{
-		Use:   "evaluate FILE",
+		Use:   "evaluate [FILE]",
 		Short: "Compare an answer to who-is-who with the truth of the simulated market",
-		Long: `Evaluate reads a CSV with the columns record and person (or source, object, id and person_id; - is standard input), and
-counts pairs of records: precision is the share of joined pairs that are truly one person, recall the share of the pairs that
-are one person and share an exact identifier which were joined.`,
-		Example: "  millrace query --target prod --format csv 'select record_key as record, person_id as person from identity.person_membership' | millrace twin evaluate --dir .millrace/twin -",
-		Args:    cobra.ExactArgs(1),
+		Long: `Evaluate counts pairs of records: precision is the share of joined pairs that are truly one person, recall the share of the
+pairs that are one person and share an exact identifier which were joined.
+
+Without FILE it judges the project's own published build, with the twin that millrace.yml names. FILE is a CSV with the
+columns record and person, or source, object, id and person_id (- is standard input), judged by the twin of --dir or --url;
+docs/twin.md says how records are named.`,
+		Example: "  millrace twin evaluate --target prod\n  millrace twin evaluate --target prod --accounts\n  millrace twin evaluate --dir market answer.csv",
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			q, err := a.twinEvaluate(cmd.Context(), dir, url, accounts, args[0])
+			var q twin.Quality
+			var err error
+			if len(args) == 0 && dir == "" && url == "" {
+				q, err = a.twinEvaluateBuild(cmd.Context(), accounts)
+			} else {
+				q, err = a.twinEvaluate(cmd.Context(), dir, url, accounts, append(args, "-")[0])
+			}
+			if err == nil && q.Records == 0 {
+				err = &fault.Error{Msg: fmt.Sprintf("the twin knows none of the answer's %d records", q.Unknown), Hint: "Name them source/object/id, such as hubspot/contacts/1000001: docs/twin.md lists them."}
+			}
 			if err != nil {
 				return err
 			}
@@ -145,6 +160,75 @@ are one person and share an exact identifier which were joined.`,
 	cmd.Flags().StringVar(&url, "url", "", "address of a running twin")
 	cmd.Flags().BoolVar(&accounts, "accounts", false, "judge accounts instead of people")
 	return cmd
+}
+
+// Who is who in a published build, by the names that the twin gives to records.
+const (
+	peopleAnswer = `
+select case records.object when 'contact' then 'hubspot/contacts/' when 'form_submission' then 'hubspot/form_submissions/'
+    when 'customer' then 'stripe/customers/' else 'product/users/' end || records.source_id, membership.person_id
+from identity.person_records as records
+inner join identity.person_membership as membership on membership.record_key = records.record_key
+union all
+select 'web/anonymous/' || anonymous_id, person_id from identity.devices`
+	accountsAnswer = `
+select case records.object when 'company' then 'hubspot/companies/' else 'stripe/customers/' end || records.source_id, membership.account_id
+from identity.company_records as records
+inner join identity.company_membership as membership on membership.record_key = records.record_key
+where records.object != 'email_domain'`
+)
+
+// twinEvaluateBuild judges the project's published build by the truth of the project's twin.
+func (a *app) twinEvaluateBuild(ctx context.Context, accounts bool) (q twin.Quality, err error) {
+	p, err := a.project()
+	if err != nil {
+		return q, err
+	}
+	if p.File.Twin == nil {
+		return q, &fault.Error{File: project.FileName, Key: "twin", Msg: "the project names no simulated vendors", Hint: "Give FILE, and --url or --dir."}
+	}
+	build, err := a.published(ctx, p)
+	if err != nil {
+		return q, err
+	}
+	defer build.Close()
+	sql := peopleAnswer
+	if accounts {
+		sql = accountsAnswer
+	}
+	answer := []twin.Match{}
+	err = build.db.Each(ctx, sql, func(row []any) error {
+		m := twin.Match{Record: fmt.Sprint(row[0])}
+		m.Entity, _ = row[1].(string) // null: belongs to nobody
+		answer = append(answer, m)
+		return nil
+	})
+	if err != nil {
+		return q, fault.Wrap(err, "read who is who from build %s", build.build.ID)
+	}
+	h, err := hostTwin(ctx, p)
+	if err != nil {
+		return q, err
+	}
+	defer h.Close()
+	switch {
+	case h.t == nil:
+		var b bytes.Buffer
+		w := csv.NewWriter(&b)
+		if err := w.Write([]string{"record", "entity"}); err != nil {
+			return q, err
+		}
+		for _, m := range answer {
+			if err := w.Write([]string{m.Record, m.Entity}); err != nil {
+				return q, err
+			}
+		}
+		w.Flush()
+		return askTwin(ctx, h.url, accounts, &b)
+	case accounts:
+		return h.t.EvaluateAccounts(answer), nil
+	}
+	return h.t.EvaluatePeople(answer), nil
 }
 
 func (a *app) twinEvaluate(ctx context.Context, dir, url string, accounts bool, file string) (twin.Quality, error) {

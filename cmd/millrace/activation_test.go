@@ -221,7 +221,7 @@ func TestDecideAndActVerbs(t *testing.T) {
 	l.fails(0, "3 of 12 subjects change side", "decide", "lead_routing", "--preview=score > 70 -> sales, else nurture")
 	l.fails(2, "no `->`", "decide", "lead_routing", "--preview=score > 70")
 	out = l.must("decide", "lead_routing", "--agreement")
-	if !strings.Contains(out, "10 of 12 compared decisions agree") || !strings.Contains(out, "Not ready to go live: 12 of the 100") {
+	if !strings.Contains(out, "10 of 12 compared decisions agree") || !strings.Contains(out, "It is live, but would not be let live now: 12 of the 100") {
 		t.Errorf("agreement:\n%s", out)
 	}
 	l.must("build") // decisions become SQL

@@ -258,7 +258,7 @@ func (a *app) sayDemoDay(n int, d *demoDay) {
 		}
 		return "n/a"
 	}
-	a.con.Say("  KPIs      MRR %s · CAC blended %s, paid %s · LTV %s · LTV:CAC %s · payback %s months · pipeline velocity %s a day",
+	a.con.Say("  KPIs      over all time, in the project's currency: MRR %s · CAC blended %s, paid %s · LTV %s · LTV:CAC %s · payback %s months · pipeline velocity %s a day",
 		kpi("mrr"), kpi("cac_blended"), kpi("cac_paid"), kpi("ltv"), kpi("ltv_cac"), kpi("payback_months"), kpi("pipeline_velocity"))
 	a.con.Say("  decided   %s", counts(d.Decisions))
 	for dest, s := range d.Sync {

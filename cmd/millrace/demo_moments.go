@@ -214,13 +214,13 @@ func (a *app) demoClosing(dir string, r *demoResult) {
 	a.con.Say("  cd %s", dir)
 	for _, line := range [][2]string{
 		{"millrace run --target prod", "again: nothing changed, so nothing is sent"},
-		{"millrace run --target prod --now 2026-03-09", "a week later in the market"},
+		{"millrace run --target prod --now 2026-03-09T09:00:00Z", "a week later, with the next Monday report"},
 		{"millrace query --target prod 'from metrics.kpi'", "every KPI, with numerator, denominator and reason"},
 		{"millrace plan --target prod --list", "what was planned, approved, sent, taken back"},
 		{"millrace decide --target prod --preview 70", "who would change side"},
 		{"millrace stop all --target prod", "the switch that stops all sending"},
 	} {
-		a.con.Say("  %-48s # %s", line[0], line[1])
+		a.con.Say("  %-54s # %s", line[0], line[1])
 	}
 	for _, d := range r.Days {
 		for _, x := range d.Reports {

@@ -40,7 +40,7 @@ func (a *app) demoProject(ctx context.Context, dir string, f demoFlags) error {
 	edits := []demoEdit{
 		{project.FileName, func(s string) string {
 			return s + fmt.Sprintf("\n# The vendors are simulated, inside every command that needs them. Their day is the project's day: `millrace run --now\n"+
-				"# 2026-03-09` plays the market up to that Monday.\ntwin:\n  address: %s\n  size: %s\n  seed: %d\n  files: data/twin\n", address, f.size, f.seed)
+				"# 2026-03-09T09:00:00Z` plays the market up to that Monday.\ntwin:\n  address: %s\n  size: %s\n  seed: %d\n  files: data/twin\n", address, f.size, f.seed)
 		}},
 		{"sql/seeds/sales_marketing_costs.csv", func(s string) string { return strings.TrimRight(s, "\n") + demoCosts(f.size) }},
 		{"models/lead_routing.yml", func(s string) string {

@@ -566,6 +566,9 @@ func (a *app) flip(ctx context.Context, what, by, reason string, stop bool) erro
 	switch {
 	case stop:
 		a.con.Say("Stopped for target %s: %s.", s.p.Target, w.String())
+		if s.p.Target != prodTarget {
+			a.con.Say("That target never sends anyway. To stop what is sent: millrace stop %s --target prod", what)
+		}
 	case was:
 		a.con.Say("Started again: %s.", what)
 	default:

@@ -200,14 +200,14 @@ func TestLockHeld(t *testing.T) {
 		_ = first.Process.Kill()
 		_ = first.Wait()
 	}()
-	var second result
-	for range 100 { // until the first one has it
-		second = run(t, dir, nil, "run")
-		if second.code == 3 {
+	holder := fmt.Sprintf(`"pid":%d,`, first.Process.Pid)
+	for range 1000 { // until the first one has it
+		if text, err := os.ReadFile(filepath.Join(dir, ".millrace/dev/lock")); err == nil && strings.Contains(string(text), holder) {
 			break
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
 	}
+	second := run(t, dir, nil, "run")
 	if second.code != 3 {
 		t.Fatalf("exit %d, want 3\n%s", second.code, second.stderr)
 	}

@@ -41,6 +41,7 @@ type undisturbed struct {
 	rows      map[string]int64 // of each stream
 	vendors   string
 	relations map[string]string
+	sent      []string
 	posts     []string
 }
 
@@ -63,7 +64,7 @@ func calmDay(t *testing.T, from, to string) *undisturbed {
 	}
 	v := serveVendors(t, to)
 	stages, said := watch(t, to, "run", "--target", "prod", "--now", at9(firstDay))
-	u := &undisturbed{stages: stages, rows: map[string]int64{}, vendors: v.digest(), relations: relationDigests(t, to), posts: v.posts()}
+	u := &undisturbed{stages: stages, rows: map[string]int64{}, vendors: v.digest(), relations: relationDigests(t, to), sent: sentAndPlanned(t, to), posts: v.posts()}
 	for _, m := range regexp.MustCompile(`(?m)^extract +OK +(\S+) +([\d,]+) rows?`).FindAllStringSubmatch(said, -1) {
 		n, err := strconv.ParseInt(strings.ReplaceAll(m[2], ",", ""), 10, 64)
 		if err != nil {
@@ -94,6 +95,9 @@ func (u *undisturbed) settled(t *testing.T, dir string, v *vendors, wholeFromThe
 		if got[name] != u.relations[name] {
 			t.Errorf("%s differs from an undisturbed day", name)
 		}
+	}
+	if sent := sentAndPlanned(t, dir); wholeFromTheStart && !slices.Equal(sent, u.sent) {
+		t.Errorf("plans and rows\n%.2000s\nundisturbed\n%.2000s", strings.Join(sent, "\n"), strings.Join(u.sent, "\n"))
 	}
 	if posts := v.posts(); !slices.Equal(posts, u.posts) && (wholeFromTheStart || len(posts) != len(u.posts)) {
 		t.Errorf("%d posts in Slack, undisturbed %d; or other ones", len(posts), len(u.posts))
@@ -135,8 +139,8 @@ func (l *loop) faults(t *testing.T) {
 			r := run(t, dir, nil, "run", "--target", "prod", "--json")
 			out := parseRun(t, r)
 			wholeRun := l.day.saysWhatFailed(t, r, out)
+			v.faults() // none from here on
 			ackedIsTaken(t, dir, v)
-			v.faults()
 			again := must(t, dir, nil, "run", "--target", "prod", "--json")
 			l.day.settled(t, dir, v, wholeRun)
 			for _, s := range parseRun(t, must(t, dir, nil, "run", "--target", "prod", "--json")).Sync {

@@ -30,6 +30,8 @@ const (
 	Add     Op = "add"     // put the person into the audience
 	Remove  Op = "remove"  // take the person out of the audience
 	Restore Op = "restore"
+	Insert  Op = "insert" // make a record that is not there yet; one that is there is refused, never written
+	Event   Op = "event"  // tell something that happened, once: a conversion, a message, a webhook call
 )
 
 // UndoClass says how far a sync can be taken back.

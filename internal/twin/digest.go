@@ -53,6 +53,7 @@ func (t *Twin) Digest(full bool) string {
 				put(h, "file", x)
 			}
 		}
+		s.Docs.Dump(full, func(key string, v any) { put(h, key, v) })
 		if full {
 			put(h, "events", b.Events)
 			put(h, "writes", s.Writes)

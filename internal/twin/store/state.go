@@ -21,6 +21,7 @@ type State struct {
 	Web       *Web
 	Audiences *Audiences
 	Chat      *Chat
+	Docs      *Docs   // things of the vendors that need no store of their own
 	Writes    []Write // effective writes since the twin was made, in order
 	Sim       any     // the market behind the state, with its truth; no vendor reads it
 	step      int64   // commits on this day
@@ -72,6 +73,7 @@ func NewState(date time.Time) *State {
 	return &State{
 		Date: date, CRM: newCRM(), Billing: newBilling(), Ads: &Ads{}, Web: &Web{},
 		Audiences: &Audiences{Requests: map[string]*IngestRequest{}}, Chat: &Chat{},
+		Docs: newDocs(),
 	}
 }
 
@@ -136,6 +138,8 @@ func (s *State) effect(e Effect, c Change, w *Write) error {
 		return s.audience(e, c, w)
 	case "chat.post", "chat.update", "chat.upload", "chat.bytes", "chat.complete":
 		return s.chat(e, c, w)
+	case "doc.put", "doc.delete", "set.add", "set.remove", "ads.campaign":
+		return s.docs(e, c, w)
 	default:
 		return fmt.Errorf("unknown effect")
 	}

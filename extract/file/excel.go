@@ -9,6 +9,7 @@ import (
 
 	"millrace/extract"
 	"millrace/internal/fault"
+	"millrace/internal/sheet"
 )
 
 // excelReader reads one sheet row by row. Dates come as ISO 8601 text, numbers as the number that the cell holds and not
@@ -49,22 +50,22 @@ func (r *excelReader) position() position { return position{Rows: r.n} }
 
 func (r *excelReader) open() error {
 	sheets := r.f.GetSheetList()
-	sheet := r.st.opt.Sheet
-	if sheet == "" {
+	name := r.st.opt.Sheet
+	if name == "" {
 		if len(sheets) == 0 {
 			return &fault.Error{File: r.in.path, Msg: "has no sheet", Hint: "Check the workbook."}
 		}
-		sheet = sheets[0]
+		name = sheets[0]
 	}
-	if i, err := r.f.GetSheetIndex(sheet); err != nil || i < 0 {
-		return &fault.Error{File: r.in.path, Key: "sheet", Value: sheet, Msg: "the workbook has no such sheet", Hint: fault.DidYouMean(sheet, sheets)}
+	if i, err := r.f.GetSheetIndex(name); err != nil || i < 0 {
+		return &fault.Error{File: r.in.path, Key: "sheet", Value: name, Msg: "the workbook has no such sheet", Hint: fault.DidYouMean(name, sheets)}
 	}
-	if err := r.plainFormats(); err != nil {
+	if err := sheet.Plain(r.f); err != nil {
 		return err
 	}
-	rows, err := r.f.Rows(sheet)
+	rows, err := r.f.Rows(name)
 	if err != nil {
-		return fmt.Errorf("read sheet %s: %w", sheet, err)
+		return fmt.Errorf("read sheet %s: %w", name, err)
 	}
 	r.rows = rows
 	headerless := r.st.opt.Header != nil && !*r.st.opt.Header
@@ -87,84 +88,6 @@ func (r *excelReader) open() error {
 		break
 	}
 	return nil
-}
-
-// plainFormats makes the library give date cells as ISO 8601 and other numbers as they are stored. It does so by changing
-// the number formats of the opened copy; the file is not written.
-func (r *excelReader) plainFormats() error {
-	day, moment := "yyyy-mm-dd", "yyyy-mm-dd hh:mm:ss"
-	dayStyle, err := r.f.NewStyle(&excelize.Style{CustomNumFmt: &day})
-	if err != nil {
-		return fmt.Errorf("read styles: %w", err)
-	}
-	momentStyle, err := r.f.NewStyle(&excelize.Style{CustomNumFmt: &moment})
-	if err != nil {
-		return fmt.Errorf("read styles: %w", err)
-	}
-	xfs := r.f.Styles.CellXfs.Xf
-	dayID, momentID, none := *xfs[dayStyle].NumFmtID, *xfs[momentStyle].NumFmtID, 9999
-	codes := map[int]string{}
-	if r.f.Styles.NumFmts != nil {
-		for _, n := range r.f.Styles.NumFmts.NumFmt {
-			codes[n.NumFmtID] = n.FormatCode
-		}
-	}
-	for i := range xfs {
-		if xfs[i].NumFmtID == nil {
-			continue
-		}
-		id := *xfs[i].NumFmtID
-		hasDay, hasClock := dateParts(id, codes[id])
-		switch {
-		case hasDay && hasClock:
-			xfs[i].NumFmtID = &momentID
-		case hasDay:
-			xfs[i].NumFmtID = &dayID
-		case hasClock: // a time of day or a duration: as it is shown
-		default:
-			xfs[i].NumFmtID = &none // a format that nothing defines: the stored number
-		}
-	}
-	return nil
-}
-
-// dateParts tells whether a number format shows a day and whether it shows a time. Source: ECMA-376 part 1, 18.8.30
-// (built-in formats) and 18.8.31 (format codes).
-func dateParts(id int, code string) (day, clock bool) {
-	switch {
-	case code != "":
-	case id >= 14 && id <= 17, id >= 27 && id <= 31, id == 36, id >= 50 && id <= 54, id >= 57 && id <= 58:
-		return true, false
-	case id == 22:
-		return true, true
-	case id >= 18 && id <= 21, id >= 32 && id <= 35, id >= 45 && id <= 47, id >= 55 && id <= 56:
-		return false, true
-	}
-	code, _, _ = strings.Cut(code, ";") // the format of positive numbers
-	for i := 0; i < len(code); i++ {
-		switch c := code[i] | 0x20; {
-		case code[i] == '"':
-			if n := strings.IndexByte(code[i+1:], '"'); n >= 0 {
-				i += n + 1
-			}
-		case code[i] == '[':
-			if n := strings.IndexByte(code[i:], ']'); n >= 0 {
-				if inner := strings.Trim(strings.ToLower(code[i+1:i+n]), "hms"); inner == "" {
-					clock = true // [h]:mm is a duration
-				}
-				i += n
-			}
-		case code[i] == '\\', code[i] == '_', code[i] == '*':
-			i++
-		case c == 'g' && len(code) >= i+7 && strings.EqualFold(code[i:i+7], "general"):
-			i += 6
-		case c == 'y', c == 'd':
-			day = true
-		case c == 'h', c == 's':
-			clock = true
-		}
-	}
-	return day, clock
 }
 
 // next reads one row; ok is false at the end.

@@ -50,7 +50,7 @@ type Capabilities struct {
 	Ops       []Op      // what it can do with the object
 	MaxBatch  int       // rows of one call
 	MaxBytes  int       // of one call's values; 0: no limit known
-	PerRow    bool      // it answers about each row; false: it takes a batch and counts later
+	PerRow    bool      // it answers about each row, at once or when its job has ended (Settler); false: it takes a batch and counts later
 	TellsNew  bool      // its answer says which records it made
 	Repeat    bool      // sending a row twice has the effect of sending it once
 	Undo      UndoClass // how far what it did can be taken back
@@ -134,34 +134,6 @@ type Record struct {
 	Values   map[string]json.RawMessage
 }
 
-// Reader is an ability of destinations that can look: for values before a write, for what became of a lost answer, and
-// for undo. Destinations with Undo exact must have it.
-type Reader interface {
-	// Read looks up rows by remote id, or by key where they have none, and gives one record for each id; the row's
-	// Values are not used.
-	Read(ctx context.Context, t Target, rows []Row) (map[string]Record, error)
-	// Same reports whether the destination's spelling of a value is ours: some keep every value as text.
-	Same(ours, theirs json.RawMessage) bool
-}
-
-// Keyer is an ability of destinations that treat several spellings of a key as one, such as e-mail addresses in capitals.
-type Keyer interface {
-	NormalKey(t Target, key string) (string, error)
-}
-
-// JobStatus is the state of accepted work.
-type JobStatus struct {
-	Done     bool
-	Failed   bool // nothing was taken; the rows may be sent again
-	Reported *int // rows counted as taken
-	Message  string
-}
-
-// Poller is an ability of destinations that only count.
-type Poller interface {
-	Poll(ctx context.Context, jobID string, rows int) (JobStatus, error)
-}
-
 // RefusedRows is an error of Send: the call was refused as a whole, nothing was written, and these rows are why.
 type RefusedRows struct {
 	Rows map[string]string // outbox id → the destination's reason
@@ -186,8 +158,9 @@ type Connector struct {
 
 // OpenParams is what a destination is opened with.
 type OpenParams struct {
-	Sync    string // the sync's name, for messages
-	Options any    // what Connector.Options returned, filled
+	Sync    string   // the sync's name, for messages
+	Options any      // what Connector.Options returned, filled
+	Budgets *Budgets // rate budgets by account; use Budgets.For, which takes nil too
 	Log     *slog.Logger
 	Now     func() time.Time
 	Sleep   func(context.Context, time.Duration) error

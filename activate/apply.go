@@ -181,7 +181,11 @@ func (e *Engine) enqueue(ctx context.Context, s *Sync, d Destination, p *Plan, r
 			return e.void(ctx, p, fmt.Sprintf("row %d of it does not follow any more from build %s and from what the destination has acknowledged", i+1, p.BuildID))
 		}
 		sum := sha256.Sum256([]byte(p.Hash + "|" + pr.K + "|" + string(pr.O)))
-		idem := sha256.Sum256([]byte(fmt.Sprintf("%s|%s|%s|%s|%s|%d", r.caps.Account, s.File.Object, pr.K, pr.O, pr.H, p.LedgerVersion)))
+		about := fmt.Sprintf("%s|%s|%s|%s|%s|%d", r.caps.Account, s.File.Object, pr.K, pr.O, pr.H, p.LedgerVersion)
+		if c.op == Event || c.op == Insert {
+			about = fmt.Sprintf("%s|%s|%s|%s", r.caps.Account, s.File.Object, pr.K, pr.O) // of the business event, not of the run
+		}
+		idem := sha256.Sum256([]byte(about))
 		row := state.OutboxRow{ID: "o_" + hex.EncodeToString(sum[:10]), Seq: i, PlanID: p.ID, Sync: s.Name, Scope: r.scope, KeyID: c.keyID, Op: string(c.op),
 			Payload: state.Payload{Key: c.key, Set: c.set, RemoteID: c.remoteID, Expect: c.expect}, PayloadHash: e.payloadHash(c), Fields: c.fields(),
 			Subject: c.subject, DecisionID: c.decision, IdemKey: hex.EncodeToString(idem[:16]), Undoes: c.undoes}

@@ -331,6 +331,9 @@ func (r *delivery) weigh(o *outgoing) *state.Outcome {
 		}
 		return nil
 	}
+	if op == Insert {
+		return &state.Outcome{ID: row.ID, State: state.RowRejected, Class: "exists", RemoteID: rec.RemoteID, Message: "the destination has a record with this key already; mode insert writes none that is there"}
+	}
 	o.values, o.theirs = map[string]json.RawMessage{}, map[string]json.RawMessage{}
 	var conflicts []string
 	for f, want := range row.Payload.Set {

@@ -223,6 +223,10 @@ func (e *Engine) diffRecords(s *Sync, wants []want, ledger map[string]state.Entr
 		c := e.candidate(v, s.ops()[0])
 		entry, known := ledger[c.keyID]
 		c.isNew, c.old = !known, entry.Fields
+		if known && (s.File.Mode == ModeInsert || s.File.Mode == ModeEvent) {
+			out.unchanged++ // once is once, whatever the row says now
+			continue
+		}
 		for _, f := range s.fields {
 			value, has := v.values[f.name]
 			if !has || f.name == s.File.Key.Field {

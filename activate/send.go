@@ -86,7 +86,7 @@ func (r *delivery) call(ctx context.Context, part []outgoing, looked bool) ([][]
 		r.done++
 		switch res.Status {
 		case Acked:
-			if !r.caps.TellsNew && looked && !o.record.Exists && b.Op == Upsert {
+			if !r.caps.TellsNew && looked && !o.record.Exists && (b.Op == Upsert || b.Op == Insert) {
 				res.Created = true
 			}
 			outs = append(outs, *r.acked(o, res))

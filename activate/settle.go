@@ -140,7 +140,7 @@ func (r *delivery) lookAfter(ctx context.Context, reader Reader, part []state.Ou
 		}
 		o.record.RemoteID = rec.RemoteID
 		r.done++
-		outs = append(outs, *r.acked(&o, Result{RemoteID: rec.RemoteID, Created: had && !im.Existed && Op(x.Op) == Upsert, Message: "the answer was lost; the destination shows that the write took effect"}))
+		outs = append(outs, *r.acked(&o, Result{RemoteID: rec.RemoteID, Created: had && !im.Existed && (Op(x.Op) == Upsert || Op(x.Op) == Insert), Message: "the answer was lost; the destination shows that the write took effect"}))
 	}
 	return false, r.record(ctx, state.AttemptEnd{}, outs)
 }

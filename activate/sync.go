@@ -22,6 +22,8 @@ import (
 const (
 	ModeUpsert   = "upsert"
 	ModeUpdate   = "update"
+	ModeInsert   = "insert"
+	ModeEvent    = "event"
 	ModeAudience = "audience"
 )
 
@@ -36,7 +38,7 @@ type SyncFile struct {
 	Destination string      `yaml:"destination" required:"true" doc:"which kind of system" example:"hubspot"`
 	Config      config.Node `yaml:"config" doc:"account and credentials: see the destination"`
 	Object      string      `yaml:"object" required:"true" doc:"which object there; for an audience its id" example:"contacts"`
-	Mode        string      `yaml:"mode" enum:"upsert,update,audience" default:"upsert" doc:"upsert: write records, make missing ones. update: write existing ones only. audience: keep the members equal to the rows"`
+	Mode        string      `yaml:"mode" enum:"upsert,update,insert,event,audience" default:"upsert" doc:"upsert: write records, make missing ones. update: write existing ones only. insert: make missing ones, never write existing ones. event: tell each key once (conversions, messages, calls). audience: keep the members equal to the rows"`
 
 	Key      KeySpec               `yaml:"key" required:"true" doc:"what identifies a row there"`
 	Mapping  config.Map[FieldSpec] `yaml:"mapping" required:"true" doc:"field there: column here"`
@@ -198,6 +200,9 @@ func (s *Sync) check(catalog []Connector) error {
 		if !fieldName.MatchString(e.Key) {
 			l.Add(e.Node.KeyFault("Use letters, digits, _ and dots.", "not the name of a field: %q", e.Key))
 		}
+		if f.Mode == ModeEvent && (e.Value.If != "always" || e.Value.Null != "skip") {
+			l.Add(e.Node.KeyFault("Remove `if` and `null`.", "an event is told once; there is nothing to keep or clear"))
+		}
 		if f.Mode == ModeAudience && (e.Value.If != "always" || e.Value.Null != "skip") {
 			l.Add(e.Node.KeyFault("Remove `if` and `null`.", "an audience has identifiers, not values to keep or clear"))
 		}
@@ -264,6 +269,10 @@ func (s *Sync) ops() []Op {
 	switch s.File.Mode {
 	case ModeUpdate:
 		return []Op{Update}
+	case ModeInsert:
+		return []Op{Insert}
+	case ModeEvent:
+		return []Op{Event}
 	case ModeAudience:
 		return []Op{Remove, Add}
 	}

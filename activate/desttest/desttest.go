@@ -99,8 +99,12 @@ func Run(t *testing.T, h Harness) {
 		if c.Undo == activate.UndoExact && !reads {
 			t.Error("exact undo needs a Reader")
 		}
+		_, settles := d.(activate.Settler)
 		if !c.PerRow && !polls {
 			t.Error("a destination that does not answer about rows needs a Poller")
+		}
+		if settles && !c.PerRow {
+			t.Error("a Settler answers about each row: declare PerRow")
 		}
 		if c.Undo == activate.UndoInverse && !(slices.Contains(c.Ops, activate.Add) && slices.Contains(c.Ops, activate.Remove)) {
 			t.Error("inverse undo needs both operations")
@@ -142,14 +146,20 @@ func Run(t *testing.T, h Harness) {
 			}
 		}
 		seen := map[string]int{}
+		_, settles := d.(activate.Settler)
 		for _, r := range a.Results {
 			seen[r.ID]++
-			if r.Status != want {
+			if r.Status != want && !(settles && a.JobID != "" && r.Status == activate.Accepted) {
 				t.Errorf("%+v", r)
 			}
 		}
 		if len(seen) != len(b.Rows) || len(a.Results) != len(b.Rows) {
 			t.Errorf("%d results about %d rows for %d rows", len(a.Results), len(seen), len(b.Rows))
+		}
+		for _, r := range settled(t, d, b, a) {
+			if r.Status != activate.Acked {
+				t.Errorf("at the end of the job: %+v", r)
+			}
 		}
 		if sys.Digest() == before {
 			t.Error("nothing was written")
@@ -176,13 +186,16 @@ func Run(t *testing.T, h Harness) {
 			t.Skip("the destination declares that rows must not be sent twice")
 		}
 		b := batch(3)
-		if _, err := d.Send(t.Context(), b); err != nil {
+		a, err := d.Send(t.Context(), b)
+		if err != nil {
 			t.Fatal(err)
 		}
+		settled(t, d, b, a)
 		once := sys.Digest()
-		if _, err := d.Send(t.Context(), b); err != nil {
+		if a, err = d.Send(t.Context(), b); err != nil {
 			t.Fatal(err)
 		}
+		settled(t, d, b, a)
 		if sys.Digest() != once {
 			t.Error("the second sending changed something")
 		}
@@ -207,7 +220,11 @@ func Run(t *testing.T, h Harness) {
 			}
 			return
 		}
-		for _, r := range a.Results {
+		results := a.Results
+		if late := settled(t, d, b, a); late != nil {
+			results = late
+		}
+		for _, r := range results {
 			if bad := r.ID == "row-2"; bad != (r.Status == activate.Rejected) {
 				t.Errorf("%+v", r)
 			}
@@ -279,9 +296,12 @@ func Run(t *testing.T, h Harness) {
 				t.Errorf("%s is there before it was written", id)
 			}
 		}
-		if _, err := d.Send(t.Context(), activate.Batch{Target: b.Target, Op: b.Op, Rows: b.Rows[:2]}); err != nil {
+		two := activate.Batch{Target: b.Target, Op: b.Op, Rows: b.Rows[:2]}
+		a, err := d.Send(t.Context(), two)
+		if err != nil {
 			t.Fatal(err)
 		}
+		settled(t, d, two, a)
 		if got, err = reader.Read(t.Context(), h.Target, b.Rows); err != nil {
 			t.Fatal(err)
 		}
@@ -351,6 +371,113 @@ func Run(t *testing.T, h Harness) {
 		}
 	})
 
+	t.Run("insert makes what is not there, and nothing else", func(t *testing.T) {
+		d, sys := h.Open(t)
+		c := caps(t, d)
+		reader, ok := d.(activate.Reader)
+		if !ok || !slices.Contains(h.Target.Ops, activate.Insert) || !slices.Contains(c.Ops, activate.Upsert) {
+			t.Skip("the destination does not insert records that it can also write by key")
+		}
+		if err := d.Check(t.Context(), h.Target); err != nil {
+			t.Fatal(err)
+		}
+		b := batch(1)
+		b.Op = activate.Insert
+		a, err := d.Send(t.Context(), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		settled(t, d, b, a)
+		once := sys.Digest()
+		recs, err := reader.Read(t.Context(), h.Target, b.Rows)
+		if err != nil || !recs["row-0"].Exists {
+			t.Fatalf("not there: %+v %v", recs, err)
+		}
+		_, other := h.Row(1)
+		b.Rows[0].ID, b.Rows[0].IdemKey, b.Rows[0].Values = "row-again", "idem-again", other
+		a, err = d.Send(t.Context(), b)
+		results := a.Results
+		if late := settled(t, d, b, a); late != nil {
+			results = late
+		}
+		for _, r := range results {
+			if r.Status == activate.Acked {
+				t.Errorf("a record that is there was inserted again: %+v %v", r, err)
+			}
+		}
+		if sys.Digest() != once {
+			t.Error("insert changed a record that was there")
+		}
+	})
+
+	t.Run("an event counts once", func(t *testing.T) {
+		d, sys := open(t)
+		if !slices.Contains(h.Target.Ops, activate.Event) || !caps(t, d).Repeat {
+			t.Skip("the destination takes no events that carry a key of their own")
+		}
+		b := batch(2)
+		b.Op = activate.Event
+		if _, err := d.Send(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		once := sys.Digest()
+		for i := range b.Rows {
+			b.Rows[i].ID = fmt.Sprint("later-", i) // another night, the same business event
+		}
+		if _, err := d.Send(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		if sys.Digest() != once {
+			t.Error("the same events under the same keys counted twice")
+		}
+	})
+
+	t.Run("describes its fields", func(t *testing.T) {
+		d, _ := open(t)
+		describer, ok := d.(activate.Describer)
+		if !ok {
+			t.Skip("the destination does not say what its fields take")
+		}
+		infos, err := describer.Describe(t.Context(), h.Target.Object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range h.Target.Fields {
+			i := slices.IndexFunc(infos, func(x activate.FieldInfo) bool { return x.Name == f })
+			if i < 0 || infos[i].ReadOnly {
+				t.Errorf("field %s of a target that fits is not described, or cannot be written", f)
+			}
+		}
+	})
+
+	t.Run("erasing forgets, and what is not there is forgotten", func(t *testing.T) {
+		d, _ := open(t)
+		eraser, ok := d.(activate.Eraser)
+		if !ok {
+			t.Skip("the destination cannot erase")
+		}
+		b := batch(2)
+		one := activate.Batch{Target: b.Target, Op: b.Op, Rows: b.Rows[:1]}
+		a, err := d.Send(t.Context(), one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		settled(t, d, one, a)
+		if a, err = eraser.Erase(t.Context(), h.Target, b.Rows); err != nil || len(a.Results) != 2 {
+			t.Fatalf("%+v %v", a, err)
+		}
+		for _, r := range a.Results {
+			if r.Status != activate.Acked && r.Status != activate.Accepted {
+				t.Errorf("%+v", r)
+			}
+		}
+		if reader, ok := d.(activate.Reader); ok {
+			if recs, err := reader.Read(t.Context(), h.Target, b.Rows); err != nil || recs["row-0"].Exists {
+				t.Errorf("still there: %+v %v", recs, err)
+			}
+		}
+	})
+
 	t.Run("keys have one spelling", func(t *testing.T) {
 		d, _ := h.Open(t)
 		k, ok := d.(activate.Keyer)
@@ -369,6 +496,34 @@ func Run(t *testing.T, h Harness) {
 			t.Error("an empty key is a key")
 		}
 	})
+}
+
+// settled asks until the job of an answer has ended, and gives what it says about its rows; nil when there is no such job.
+func settled(t *testing.T, d activate.Destination, b activate.Batch, a activate.Answer) []activate.Result {
+	t.Helper()
+	s, ok := d.(activate.Settler)
+	if !ok || a.JobID == "" {
+		return nil
+	}
+	for range 50 {
+		r, err := s.Settle(t.Context(), b.Target, b.Op, a.JobID, b.Rows)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !r.Done {
+			continue
+		}
+		seen := map[string]bool{}
+		for _, x := range r.Results {
+			seen[x.ID] = true
+		}
+		if len(seen) != len(b.Rows) || len(r.Results) != len(b.Rows) {
+			t.Errorf("the job ended with %d results about %d rows for %d rows", len(r.Results), len(seen), len(b.Rows))
+		}
+		return r.Results
+	}
+	t.Fatal("the job does not end")
+	return nil
 }
 
 func isRefused(err error, id string) bool {

@@ -160,6 +160,12 @@ type Channel interface {
 	Deliver(ctx context.Context, key string, d *Document) (receipt.Receipt, error)
 }
 
+// Reachable is an optional ability: asking whether a delivery would find its way. Nothing is sent.
+type Reachable interface {
+	// Reach says for a person where a delivery would go, or why it would not arrive.
+	Reach(ctx context.Context) (string, error)
+}
+
 // Repeatable is an optional ability: delivering the same key again changes nothing, as with a file that is replaced.
 type Repeatable interface {
 	// Present reports whether what an earlier receipt says was delivered is still there.

@@ -151,7 +151,34 @@ Exit codes: 0 done (warnings allowed), 1 finished with handled failures, 2 usage
 	for _, c := range a.commands() {
 		root.AddCommand(c)
 	}
+	for _, c := range root.Commands() {
+		explainArgs(c)
+	}
 	return root
+}
+
+// explainArgs makes a wrong number of arguments end in how the command is written, for a command and those below it.
+func explainArgs(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		explainArgs(sub)
+	}
+	check := c.Args
+	if check == nil {
+		return
+	}
+	c.Args = func(cmd *cobra.Command, args []string) error {
+		err := check(cmd, args)
+		var known *fault.Error
+		if err == nil || errors.As(err, &known) {
+			return err
+		}
+		e := &fault.Error{Msg: fmt.Sprintf("%s was given %s", cmd.CommandPath(), console.Count(int64(len(args)), "argument")),
+			Hint: fmt.Sprintf("Write `%s`; `%s --help` has examples.", strings.TrimSuffix(cmd.UseLine(), " [flags]"), cmd.CommandPath())}
+		if len(args) > 0 {
+			e.Value = args[len(args)-1]
+		}
+		return e
+	}
 }
 
 func commandNames(root *cobra.Command) []string {

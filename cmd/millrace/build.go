@@ -37,7 +37,7 @@ func (s *selection) pick(ctx context.Context, a *app, p *project.Project, g *tra
 	return names, nodes, err
 }
 
-// selectable is the graph of the whole project: streams, relations, tests, and the reports that read them.
+// selectable is the graph of the whole project: streams, relations, tests, and the syncs and reports that read them.
 func (a *app) selectable(ctx context.Context, p *project.Project, g *transform.Graph) ([]selector.Node, error) {
 	nodes, err := g.Selectable(ctx, targetDir(p))
 	if err != nil {
@@ -51,6 +51,17 @@ func (a *app) selectable(ctx context.Context, p *project.Project, g *transform.G
 		n := selector.Node{Name: "report:" + d.Report, Type: "report", Path: d.File}
 		if n.Deps, err = reportReads(p, d.File, g); err != nil {
 			return nil, err
+		}
+		nodes = append(nodes, n)
+	}
+	syncs, err := a.syncs(p)
+	if err != nil {
+		return nil, err
+	}
+	for _, y := range syncs {
+		n := selector.Node{Name: "sync:" + y.Name, Type: "sync", Path: y.Path()}
+		if _, ok := g.Node(y.File.Relation); ok {
+			n.Deps = []string{y.File.Relation}
 		}
 		nodes = append(nodes, n)
 	}

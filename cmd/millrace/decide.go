@@ -21,7 +21,7 @@ import (
 )
 
 // noChange is what --preview holds when it is given without a rule.
-const noChange = "\x00file"
+const noChange = "the file"
 
 func newDecideCmd(a *app) *cobra.Command {
 	var preview string

@@ -16,6 +16,7 @@ import (
 	"millrace/internal/config"
 	"millrace/internal/console"
 	"millrace/internal/fault"
+	"millrace/internal/httpx"
 	"millrace/internal/project"
 	"millrace/internal/state"
 	"millrace/transform"
@@ -28,7 +29,8 @@ func newDoctorCmd(a *app) *cobra.Command {
 		Short:   "Check that everything is ready to run, and say what to do where it is not",
 		Long: `Looks at the project's files, the sources, disk, memory, state, lock, clock and schedule, and prints one line a point with
 what to do where something is wrong. The crontab line for the nightly job is printed at the end. Sources are only asked
-whether they can be read; no row is read and nothing is sent.
+whether they can be read; destinations whether they take the credentials and have the fields; no row is kept and nothing
+is sent.
 
 Exit codes: 0 ready (warnings allowed), 1 something must be put right first.`,
 		Args: cobra.NoArgs,
@@ -60,7 +62,11 @@ type checkup struct {
 }
 
 func (c *checkup) add(status, check, hint, format string, args ...any) {
-	c.checks = append(c.checks, diagnosis{Check: check, Status: status, Info: fmt.Sprintf(format, args...), Hint: hint})
+	info := fmt.Sprintf(format, args...)
+	if plain := strings.TrimRight(hint, ". "); plain != "" { // errors end in their hint, which has a line of its own here
+		info = strings.TrimRight(strings.TrimSuffix(strings.TrimRight(info, ". "), plain), " ")
+	}
+	c.checks = append(c.checks, diagnosis{Check: check, Status: status, Info: info, Hint: hint})
 }
 
 // fail reports an error with its own hint when it has one.
@@ -69,6 +75,10 @@ func (c *checkup) fail(check string, err error, hint string) {
 	info := p.text
 	if p.Hint != "" && strings.HasSuffix(info, p.Hint) {
 		info, hint = strings.TrimSpace(strings.TrimSuffix(info, p.Hint)), p.Hint
+	}
+	var call *httpx.Error
+	if errors.As(err, &call) && call.Hint != "" {
+		hint = call.Hint // it knows more than the general one
 	}
 	c.add(console.Fail, check, hint, "%s", info)
 }
@@ -98,6 +108,8 @@ func (a *app) doctor(ctx context.Context) error {
 			}
 		}
 		c.sources(ctx, p, in.sources)
+		c.destinations(ctx, p)
+		c.channels(ctx, p, in.reports)
 		c.disk(ctx, p)
 		c.machine(p)
 		c.lock(p)
@@ -188,7 +200,7 @@ func (c *checkup) sources(ctx context.Context, p *project.Project, list []source
 				if !f.OK {
 					status = console.Fail
 				}
-				c.add(status, f.Name, f.Hint, "%s", f.Info)
+				c.add(status, s.file.Name+": "+strings.TrimPrefix(f.Name, s.file.Name+"."), f.Hint, "%s", f.Info)
 			}
 		} else {
 			c.add(console.OK, name, "", "can be opened")

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"millrace/internal/console"
+	"millrace/internal/project"
 	"millrace/transform"
 	"millrace/transform/relation"
 )
@@ -28,12 +29,14 @@ type lsNode struct {
 
 func newLsCmd(a *app) *cobra.Command {
 	var sel selection
+	var all bool
 	cmd := &cobra.Command{
 		Use:     "ls",
 		GroupID: "start",
-		Short:   "List streams, relations, tests and reports, and what is published",
+		Short:   "List streams, relations, syncs and reports, and what is published",
 		Long: `Lists what the project holds, with what is published of it: rows, age, and why a relation is stale. A selection shows what
-a build with the same selection would take.`,
+a build with the same selection would take. Without one, tests are left out, and streams of tools that no file in extract/
+names and that have never landed: --all shows them too.`,
 		Example: `  millrace ls
   millrace ls -s +report:weekly
   millrace ls -s state:modified+ --json`,
@@ -64,9 +67,13 @@ a build with the same selection would take.`,
 			for _, n := range names {
 				picked[n] = true
 			}
+			used, err := a.usedStreams(p)
+			if err != nil {
+				return err
+			}
 			out := []lsNode{}
 			for _, n := range nodes {
-				if !picked[n.Name] || sel.empty() && n.Type == "test" && !a.flags.json {
+				if !picked[n.Name] || sel.empty() && !all && (n.Type == "test" && !a.flags.json || n.Type == "source" && !used[n.Name]) {
 					continue
 				}
 				x := lsNode{Name: n.Name, Type: n.Type, Path: n.Path, Tags: n.Tags, DependsOn: n.Deps}
@@ -93,7 +100,44 @@ a build with the same selection would take.`,
 		},
 	}
 	sel.flags(cmd)
+	cmd.Flags().BoolVar(&all, "all", false, "tests and the streams of tools that are not configured, too")
 	return cmd
+}
+
+// usedStreams are the raw relations that a source file of the project names or that have landed, under both names where
+// the source's differs from the connector's.
+func (a *app) usedStreams(p *project.Project) (map[string]bool, error) {
+	list, err := a.sources(p)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := a.rawStreams(p, list)
+	if err != nil {
+		return nil, err
+	}
+	configured := map[string]bool{}
+	for _, s := range list {
+		for _, st := range s.streams {
+			configured[s.file.Name+"."+st.Spec.Name] = true
+		}
+		if len(s.streams) == 0 && s.connector.Streams != nil { // everything that the connector knows
+			specs, err := s.connector.Streams()
+			if err != nil {
+				return nil, err
+			}
+			for _, spec := range specs {
+				configured[s.file.Name+"."+spec.Name] = true
+			}
+		}
+	}
+	used := map[string]bool{}
+	for _, r := range raw {
+		if len(r.Loads) > 0 || configured[r.Source+"."+r.Name] {
+			used[r.Schema+"."+r.Name] = true
+			used[r.Alias+"."+r.Name] = true
+		}
+	}
+	return used, nil
 }
 
 func (a *app) listNodes(nodes []lsNode, b relation.Build) {

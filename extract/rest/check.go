@@ -31,8 +31,9 @@ func (s *source) Check(ctx context.Context) []extract.Finding {
 				f.Hint = e.Hint // says more than the general one
 			}
 			out = append(out, f)
-			if httpx.ClassOf(err) == httpx.Auth || httpx.ClassOf(err) == httpx.Config {
-				return out // each stream would say the same
+			switch httpx.ClassOf(err) {
+			case httpx.Auth, httpx.Config, httpx.Transient:
+				return out // each stream would say the same, and asking in vain takes long
 			}
 			continue
 		}
@@ -49,22 +50,60 @@ func (s *source) Check(ctx context.Context) []extract.Finding {
 	if err != nil {
 		return append(out, extract.Finding{Name: "streams", Info: err.Error(), Hint: "Correct the source file."})
 	}
+	var probes []extract.Finding
 	for _, spec := range specs {
 		r := s.api.resources[spec.Name]
 		if r.parent != nil {
 			continue // its parent is checked; reading a child may take many calls
 		}
-		out = append(out, s.probe(ctx, r))
+		f, class := s.probe(ctx, r)
+		probes = append(probes, f)
+		if class == httpx.Transient || class == httpx.Config {
+			probes[len(probes)-1].Hint += " The other streams were not asked."
+			break
+		}
 	}
-	return append(out, s.limits())
+	return append(append(out, together(probes)...), s.limits())
 }
 
-// probe reads one page of a stream.
-func (s *source) probe(ctx context.Context, r *resource) extract.Finding {
+// together makes one finding of the streams that can be read, and one of those that failed alike, as with a token that
+// lacks a scope: the first speaks, the others are named.
+func together(list []extract.Finding) []extract.Finding {
+	var out []extract.Finding
+	var read []string
+	first := map[string]int{} // hint → place in out
+	others := map[string][]string{}
+	for _, f := range list {
+		if i, seen := first[f.Hint]; !f.OK && seen && out[i].Name != f.Name {
+			others[f.Hint] = append(others[f.Hint], strings.TrimSuffix(strings.TrimPrefix(f.Name, "stream "), " readable"))
+			continue
+		}
+		if f.OK {
+			read = append(read, strings.TrimSuffix(strings.TrimPrefix(f.Name, "stream "), " readable"))
+			continue
+		}
+		first[f.Hint] = len(out)
+		out = append(out, f)
+	}
+	switch len(read) {
+	case 0:
+	case 1:
+		out = append(out, extract.Finding{Name: "stream readable", OK: true, Info: read[0]})
+	default:
+		out = append(out, extract.Finding{Name: fmt.Sprintf("%d streams readable", len(read)), OK: true, Info: strings.Join(read, ", ")})
+	}
+	for hint, names := range others {
+		f := &out[first[hint]]
+		f.Info += fmt.Sprintf(" (and alike: %s)", strings.Join(names, ", "))
+	}
+	return out
+}
+
+// probe reads one page of a stream; the class is that of the call that failed.
+func (s *source) probe(ctx context.Context, r *resource) (extract.Finding, httpx.Class) {
 	f := extract.Finding{Name: "stream " + r.name + " readable", OK: true}
-	rows := 0
 	rd := &reader{s: s, ctx: ctx, r: r, top: &state{}, opts: readOptions{now: s.deps.Now()}, shape: newShaper(r, s.specOf(r)),
-		yield: func(b *extract.Batch, _ error) bool { rows = len(b.Rows); return false }}
+		yield: func(*extract.Batch, error) bool { return false }}
 	if o := s.options[r.name]; o != nil {
 		rd.opts.initial = o.InitialValue
 	}
@@ -75,7 +114,6 @@ func (s *source) probe(ctx context.Context, r *resource) extract.Finding {
 	err := rd.resource(r, rd.top, rd.emit)
 	switch {
 	case err == nil || errors.Is(err, errStopped):
-		f.Info = fmt.Sprintf("%d rows in the first page", rows)
 	default:
 		f.OK, f.Info = false, err.Error()
 		f.Hint = "See the message; the stream can be left out with enabled: false."
@@ -84,7 +122,7 @@ func (s *source) probe(ctx context.Context, r *resource) extract.Finding {
 			f.Hint = e.Hint
 		}
 	}
-	return f
+	return f, httpx.ClassOf(err)
 }
 
 // limits says what is known of the account's limits.

@@ -377,7 +377,7 @@ resources:
 		return strings.Join(out, "\n")
 	}
 	got := lines()
-	for _, want := range []string{"true account: account acme", "false stream secrets readable: ", "permission secrets.read", "true stream things readable: 2 rows", "false rate limits: day: 1000 calls in 24h, 3 left | Less than a twentieth"} {
+	for _, want := range []string{"true account: account acme", "false stream secrets readable: ", "permission secrets.read", "true 2 streams readable: things, linked", "false rate limits: day: 1000 calls in 24h, 3 left | Less than a twentieth"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("lacks %q:\n%s", want, got)
 		}

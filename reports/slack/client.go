@@ -71,6 +71,18 @@ func (c *client) post(ctx context.Context, channel, thread string, m post, t tag
 	return out.TS, nil
 }
 
+// identity is whose token it is.
+type identity struct {
+	Team string `json:"team"`
+	User string `json:"user"`
+}
+
+func (c *client) whoami(ctx context.Context) (identity, error) {
+	var out identity
+	err := c.form(ctx, "auth.test", nil, &out)
+	return out, err
+}
+
 type nextPage struct {
 	NextCursor string `json:"next_cursor"`
 }

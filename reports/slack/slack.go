@@ -102,6 +102,18 @@ func newChannel(o Options, workbook func(*reports.Document) ([]byte, error), log
 func (c *channel) Name() string   { return "slack" }
 func (c *channel) Target() string { return c.opt.Channel }
 
+// Reach asks Slack whose token it is and whether it sees the channel. Nothing is posted.
+func (c *channel) Reach(ctx context.Context) (string, error) {
+	who, err := c.api.whoami(ctx)
+	if err != nil {
+		return "", err
+	}
+	if _, err := c.resolve(ctx); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s in %s, channel %s", who.User, who.Team, c.opt.Channel), nil
+}
+
 // Deliver posts the message and then fills its thread. When the message was posted but its thread could not be finished,
 // the receipt is Unknown and names the message: Settle finds it and finishes.
 func (c *channel) Deliver(ctx context.Context, key string, d *reports.Document) (receipt.Receipt, error) {

@@ -71,7 +71,7 @@ func (l *loop) noChange(t *testing.T) {
 		{[]string{"ls"}, "metrics.kpi"},
 		{[]string{"ls", "--select", "+activation.crm_contact_updates"}, "scores.lead_score"},
 		{[]string{"show", "metrics.kpi"}, "Every KPI in one relation"},
-		{[]string{"doctor"}, ""},
+		{[]string{"doctor"}, "OK     sync hubspot_scores"},
 		{[]string{"validate"}, ""},
 		{[]string{"report", "ls"}, "revenue"},
 		{[]string{"report", "revenue", "--out", "look", "--channel", "html"}, "html"},
@@ -87,7 +87,17 @@ func (l *loop) noChange(t *testing.T) {
 		if r.code != 0 || !strings.Contains(r.stdout, c.says) {
 			t.Errorf("millrace %s: exit %d, want %q in\n%.2000s\n%s", strings.Join(c.args, " "), r.code, c.says, r.stdout, r.stderr)
 		}
+	} // A wrong token is one line for each place where it is used, not one for each stream, and doctor goes on.
+	r := run(t, dir, []string{"MILLRACE_TARGET=prod", "HUBSPOT_TOKEN=wrong", "SLACK_TOKEN=xoxb-wrong"}, "doctor")
+	for _, want := range []string{"FAIL   hubspot: account", "FAIL   sync hubspot_scores", "FAIL   report revenue → slack", "OK     sync google_ad_prospects"} {
+		if !strings.Contains(r.stdout+r.stderr, want) {
+			t.Errorf("doctor with wrong tokens: %q is not in\n%s%s", want, r.stdout, r.stderr)
+		}
 	}
+	if n := strings.Count(r.stdout+r.stderr, "FAIL"); r.code != 1 || n != 3 {
+		t.Errorf("doctor with wrong tokens: exit %d, %d lines that say FAIL\n%s%s", r.code, n, r.stdout, r.stderr)
+	}
+
 	if after, err := os.ReadFile(ledger); err != nil || !bytes.Equal(before, after) {
 		t.Errorf("looking around wrote to the vendors: %v", err)
 	}

@@ -16,6 +16,7 @@ import (
 	"millrace/internal/fault"
 	"millrace/internal/twin/google"
 	"millrace/internal/twin/hubspot"
+	"millrace/internal/twin/salesforce"
 	"millrace/internal/twin/slack"
 	"millrace/internal/twin/stripe"
 )
@@ -143,8 +144,7 @@ func (f *faults) around(vendor string, next http.Handler, w http.ResponseWriter,
 	}
 	switch x.Kind {
 	case Status429:
-		w.Header().Set("Retry-After", "1")
-		send(w, http.StatusTooManyRequests, throttled(vendor))
+		throttle(vendor, w)
 	case Status500:
 		send(w, http.StatusInternalServerError, broken(vendor))
 	case Status503:
@@ -288,15 +288,24 @@ func send(w http.ResponseWriter, status int, body any) {
 	json.NewEncoder(w).Encode(body)
 }
 
-// throttled, broken and expired are the vendors' own bodies for a refusal.
-func throttled(vendor string) any {
-	return map[string]func() any{"hubspot": hubspot.Throttled, "stripe": stripe.Throttled, "google": google.Throttled, "slack": slack.Throttled}[vendor]()
+// throttle refuses a call as the vendor does beyond a limit: not each of them with a 429.
+func throttle(vendor string, w http.ResponseWriter) {
+	status, body := http.StatusTooManyRequests, any(nil)
+	switch vendor {
+	case "salesforce":
+		status, body = salesforce.Throttled()
+	default:
+		w.Header().Set("Retry-After", "1")
+		body = map[string]func() any{"hubspot": hubspot.Throttled, "stripe": stripe.Throttled, "google": google.Throttled, "slack": slack.Throttled}[vendor]()
+	}
+	send(w, status, body)
 }
 
+// broken and expired are the vendors' own bodies for a refusal.
 func broken(vendor string) any {
-	return map[string]func() any{"hubspot": hubspot.Broken, "stripe": stripe.Broken, "google": google.Broken, "slack": slack.Broken}[vendor]()
+	return map[string]func() any{"hubspot": hubspot.Broken, "stripe": stripe.Broken, "google": google.Broken, "slack": slack.Broken, "salesforce": salesforce.Broken}[vendor]()
 }
 
 func expired(vendor string) any {
-	return map[string]func() any{"hubspot": hubspot.Expired, "stripe": stripe.Expired, "google": google.Expired, "slack": slack.Expired}[vendor]()
+	return map[string]func() any{"hubspot": hubspot.Expired, "stripe": stripe.Expired, "google": google.Expired, "slack": slack.Expired, "salesforce": salesforce.Expired}[vendor]()
 }

@@ -15,6 +15,7 @@ import (
 	"millrace/internal/twin/google"
 	"millrace/internal/twin/hubspot"
 	"millrace/internal/twin/market"
+	"millrace/internal/twin/salesforce"
 	"millrace/internal/twin/slack"
 	"millrace/internal/twin/store"
 	"millrace/internal/twin/stripe"
@@ -37,6 +38,8 @@ type Credentials struct {
 	GoogleClientID, GoogleClientSecret, GoogleRefreshToken string
 	GoogleDeveloperToken                                   string
 	GoogleAdsCustomer, GA4Property, AudienceList           string // the accounts to read from and write to
+	GoogleConversion                                       string // the conversion action to tell events of
+	SalesforceClientID, SalesforceClientSecret             string
 }
 
 // DefaultCredentials are the credentials of every twin. A HubSpot token with "-readonly" appended may only read, any of
@@ -46,6 +49,7 @@ func DefaultCredentials() Credentials {
 		HubSpotToken: "pat-twin-hubspot", StripeKey: "sk_test_twin", SlackToken: "xoxb-twin-slack",
 		GoogleClientID: "twin.apps.example", GoogleClientSecret: "twin-google-secret", GoogleRefreshToken: "1//twin-refresh",
 		GoogleDeveloperToken: "twin-developer-token", GoogleAdsCustomer: "4815162342", GA4Property: "424242424", AudienceList: "7700001",
+		GoogleConversion: market.GoogleConverts, SalesforceClientID: "3MVG9.twin", SalesforceClientSecret: "twin-salesforce-secret",
 	}
 }
 
@@ -93,6 +97,7 @@ func Open(dir string, o Options) (*Twin, error) {
 			DeveloperToken: c.GoogleDeveloperToken, Enforce: o.Limits, Now: o.Now,
 		}),
 	}
+	t.vendors["salesforce"] = salesforce.New(db, salesforce.Options{ClientID: c.SalesforceClientID, ClientSecret: c.SalesforceClientSecret, Enforce: o.Limits, Now: o.Now})
 	t.handler = http.HandlerFunc(t.serve)
 	return t, nil
 }
@@ -145,6 +150,8 @@ func vendorOf(path string) string {
 		return "stripe"
 	case slack.Handles(path):
 		return "slack"
+	case salesforce.Handles(path):
+		return "salesforce"
 	}
 	return ""
 }

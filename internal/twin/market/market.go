@@ -70,6 +70,7 @@ func (Market) Generate(h store.Header) (*store.State, error) {
 	st.Sim = s
 	s.setup()
 	s.playTo(Days)
+	s.setupOrgs()
 	st.OnEffect(s.react)
 	return st, nil
 }

@@ -44,6 +44,8 @@ type DB struct {
 	Plans      Plans      // plans and approvals
 	Outbox     Outbox     // changes on their way, attempts, pre-images, jobs
 	Ledger     Ledger     // what destinations acknowledged
+	Overrides  Overrides  // what people said about who is who
+	Tombstones Tombstones // erased people who must not come back
 
 	db    *sql.DB
 	vault *Vault
@@ -79,6 +81,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	db.Deliveries = Deliveries{db}
 	db.Decisions, db.Switches, db.Consents, db.Touches = Decisions{db}, Switches{db}, Consents{db}, Touches{db}
 	db.Plans, db.Outbox, db.Ledger = Plans{db}, Outbox{db}, Ledger{db}
+	db.Overrides, db.Tombstones = Overrides{db}, Tombstones{db}
 	if db.vault, err = openVault(ctx, db); err != nil {
 		pool.Close()
 		return nil, err

@@ -26,8 +26,10 @@ with segments as (
   union
   select 'channel', channel from core.people
   union
+  select 'owner', owners.name from core.people inner join core.owners on owners.owner_id = people.owner_id
+  union
   select dimension, '(unknown)'
-  from (values ('region'), ('segment'), ('industry')) as dimensions (dimension)
+  from (values ('region'), ('owner'), ('segment'), ('industry')) as dimensions (dimension)
 )
 select
   periods.period_key,

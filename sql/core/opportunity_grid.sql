@@ -16,6 +16,7 @@ columns:
   dimension: {description: What the segment is a member of., data_tests: [not_null]}
   segment: {description: Member of the dimension., data_tests: [not_null]}
   currency: {description: The project's currency., data_tests: [not_null]}
+  missing: {description: Why nothing can be stated about opportunities; null when it can.}
 data_tests:
   - unique_combination: {columns: [period_key, dimension, segment]}
 --- */
@@ -35,7 +36,8 @@ select
   periods.is_complete,
   segments.dimension,
   segments.segment,
-  run.currency
+  run.currency,
+  case when not exists (select 1 from core.opportunities) then 'no opportunity is known: connect a CRM' end as missing
 from core.periods
 cross join segments
 cross join meta.run

@@ -1,7 +1,7 @@
 /* ---
 description: >
   What acquisition cost and brought for each period and segment. Media, clicks and platform conversions are known in total
-  and by channel only; other costs in total only. A lead is a person, counted once, on the day and for the channel of the
+  and by channel only; agency fees too, shared among channels by their media spend; other costs in total only. A lead is a person, counted once, on the day and for the channel of the
   first contact; a new customer counts for the channel of the account.
 materialized: table
 owner: marketing
@@ -22,7 +22,7 @@ columns:
   conversions: {description: Conversions as the platforms attribute them., data_tests: [not_null]}
   conversion_value: {description: Their value as the platforms state it., data_tests: [not_null]}
   media_cost: {description: Media spend., data_tests: [not_null]}
-  agency_cost: {description: Agency fees; in total only., data_tests: [not_null]}
+  agency_cost: {description: Agency fees; a channel has the part that core.agency_costs gives it., data_tests: [not_null]}
   other_cost: {description: All other sales and marketing costs; in total only., data_tests: [not_null]}
   leads: {description: People who became leads., data_tests: [not_null]}
   paid_leads: {description: Those of them whose channel is paid and has a known spend., data_tests: [not_null]}
@@ -32,6 +32,10 @@ columns:
   paid_new_customers: {description: Those of them whose channel is paid and has a known spend., data_tests: [not_null]}
   unpriced_new_customers: {description: Those of them whose channel is paid and whose spend nobody has connected; paid figures leave them out., data_tests: [not_null]}
   paid_won_amount: {description: Value of new-business opportunities won of accounts whose channel is paid and has a known spend., data_tests: [not_null]}
+  media_missing: {description: Why media cannot be stated; null when it can.}
+  costs_missing: {description: Why costs of acquisition cannot be stated; null when they can.}
+  leads_missing: {description: Why leads cannot be stated; null when they can.}
+  customers_missing: {description: Why customers cannot be stated; null when they can.}
 data_tests:
   - unique_combination: {columns: [period_key, dimension, segment]}
 --- */
@@ -63,6 +67,11 @@ costs as (
   from core.periods
   inner join core.sales_marketing_costs as costs on costs.cost_date between periods.range_start and periods.read_date
   group by periods.period_key
+  union all
+  select periods.period_key, 'channel', agency_costs.channel, sum(agency_costs.project_cost), null
+  from core.periods
+  inner join core.agency_costs on agency_costs.cost_date between periods.range_start and periods.read_date
+  group by periods.period_key, agency_costs.channel
 ),
 related_opportunities as (
   select people.person_id, people.lead_date, opportunities.created_date
@@ -89,11 +98,13 @@ lead_people as (
     people.channel,
     coalesce(accounts.region, '(unknown)') as region,
     coalesce(accounts.size_segment, '(unknown)') as size_segment,
-    coalesce(accounts.industry, '(unknown)') as industry
+    coalesce(accounts.industry, '(unknown)') as industry,
+    coalesce(owners.name, '(unknown)') as owner
   from core.people
   cross join core.assumptions
   cross join core.as_of
   left join core.accounts on accounts.account_id = people.account_id
+  left join core.owners on owners.owner_id = people.owner_id
   left join first_opportunities on first_opportunities.person_id = people.person_id
   left join priced_channels on priced_channels.channel = people.channel
   where not people.is_mailbox and people.crm_contact_id is not null
@@ -108,6 +119,8 @@ lead_segments as (
   select *, 'segment', size_segment from lead_people
   union all
   select *, 'industry', industry from lead_people
+  union all
+  select *, 'owner', owner from lead_people
 ),
 leads as (
   select
@@ -175,10 +188,21 @@ select
   coalesce(customers.new_customers, 0) as new_customers,
   coalesce(customers.paid_new_customers, 0) as paid_new_customers,
   coalesce(customers.unpriced_new_customers, 0) as unpriced_new_customers,
-  coalesce(won.amount, 0)::decimal(18, 4) as paid_won_amount
+  coalesce(won.amount, 0)::decimal(18, 4) as paid_won_amount,
+  case
+    when coverage.media_missing is not null then coverage.media_missing
+    when grid.read_date < coverage.media_from then 'no media spend is known before ' || coverage.media_from
+  end as media_missing,
+  case
+    when coverage.costs_missing is not null then coverage.costs_missing
+    when grid.read_date < coverage.costs_from then 'no sales and marketing costs are known before ' || coverage.costs_from
+  end as costs_missing,
+  coverage.people_missing as leads_missing,
+  coverage.billing_missing as customers_missing
 from core.account_grid as grid
 cross join core.as_of
 cross join core.assumptions
+left join core.coverage on true
 left join media using (period_key, dimension, segment)
 left join costs using (period_key, dimension, segment)
 left join leads using (period_key, dimension, segment)

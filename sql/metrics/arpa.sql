@@ -37,11 +37,13 @@ select
   'money' as unit,
   base.currency,
   case
+    when base.missing is not null then 'na'
     when base.customers_close = 0 then 'na'
     when not base.is_complete then 'provisional'
     else 'ok'
   end as status,
   case
+    when base.missing is not null then base.missing
     when base.customers_close = 0 then 'no customers on the last day'
     when not base.is_complete then 'the period is not over'
   end as reason

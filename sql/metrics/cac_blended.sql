@@ -35,21 +35,21 @@ select
   (base.media_cost + base.agency_cost + base.other_cost)::decimal(18, 4) as numerator,
   base.new_customers::decimal(18, 4) as denominator,
   case
-    when not (base.new_customers = 0 or (select count(*) from core.spend) + (select count(*) from core.sales_marketing_costs) = 0)
+    when not (base.new_customers = 0 or base.costs_missing is not null)
       then round((base.media_cost + base.agency_cost + base.other_cost) / nullif(base.new_customers, 0), 8)
   end::decimal(28, 8) as value,
   base.new_customers as n,
   'money' as unit,
   base.currency,
   case
+    when base.costs_missing is not null then 'na'
     when base.new_customers = 0 then 'na'
-    when (select count(*) from core.spend) + (select count(*) from core.sales_marketing_costs) = 0 then 'na'
     when not base.is_complete or base.is_restating then 'provisional'
     else 'ok'
   end as status,
   case
+    when base.costs_missing is not null then base.costs_missing
     when base.new_customers = 0 then 'no new customers in this period'
-    when (select count(*) from core.spend) + (select count(*) from core.sales_marketing_costs) = 0 then 'no sales and marketing costs are known'
     when not base.is_complete or base.is_restating then case when base.is_complete then 'ad platforms may still restate this period' else 'the period is not over' end
   end as reason
 from metrics.acquisition as base

@@ -53,16 +53,17 @@ select
   base.segment,
   coalesce(lagged.cost, 0)::decimal(18, 4) as numerator,
   base.new_customers::decimal(18, 4) as denominator,
-  case when cycle.lag_days is not null then round(lagged.cost / nullif(base.new_customers, 0), 8) end::decimal(28, 8) as value,
+  case when base.costs_missing is null and cycle.lag_days is not null then round(lagged.cost / nullif(base.new_customers, 0), 8) end::decimal(28, 8) as value,
   base.new_customers as n,
   'money' as unit,
   base.currency,
   case
-    when base.new_customers = 0 or cycle.lag_days is null or lagged.cost is null then 'na'
+    when base.costs_missing is not null or base.new_customers = 0 or cycle.lag_days is null or lagged.cost is null then 'na'
     when not base.is_complete then 'provisional'
     else 'ok'
   end as status,
   case
+    when base.costs_missing is not null then base.costs_missing
     when base.new_customers = 0 then 'no new customers in this period'
     when cycle.lag_days is null then 'no won opportunity with both dates, so there is no sales cycle'
     when lagged.cost is null then 'no costs are known for the time one sales cycle earlier'

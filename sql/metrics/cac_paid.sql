@@ -35,21 +35,21 @@ select
   (base.media_cost + base.agency_cost)::decimal(18, 4) as numerator,
   base.paid_new_customers::decimal(18, 4) as denominator,
   case
-    when not (base.paid_new_customers = 0 or (select count(*) from core.spend) = 0)
+    when not (base.paid_new_customers = 0 or base.media_missing is not null)
       then round((base.media_cost + base.agency_cost) / nullif(base.paid_new_customers, 0), 8)
   end::decimal(28, 8) as value,
   base.paid_new_customers as n,
   'money' as unit,
   base.currency,
   case
+    when base.media_missing is not null then 'na'
     when base.paid_new_customers = 0 then 'na'
-    when (select count(*) from core.spend) = 0 then 'na'
     when not base.is_complete or base.is_restating then 'provisional'
     else 'ok'
   end as status,
   case
+    when base.media_missing is not null then base.media_missing
     when base.paid_new_customers = 0 then 'no new customers from paid channels in this period'
-    when (select count(*) from core.spend) = 0 then 'no media spend is known'
     when not base.is_complete or base.is_restating then case when base.is_complete then 'ad platforms may still restate this period' else 'the period is not over' end
     when base.unpriced_new_customers > 0 then base.unpriced_new_customers || ' more from paid channels whose spend is not connected'
   end as reason

@@ -52,13 +52,21 @@ select
   grid.period_start,
   grid.dimension,
   grid.segment,
-  coalesce(collected.amount, 0)::decimal(18, 4) as numerator,
+  case when coverage.invoices_missing is null then coalesce(collected.amount, 0) end::decimal(18, 4) as numerator,
   null::decimal(18, 4) as denominator,
-  coalesce(collected.amount, 0)::decimal(28, 8) as value,
+  case when coverage.invoices_missing is null then coalesce(collected.amount, 0) end::decimal(28, 8) as value,
   coalesce(collected.payments, 0) as n,
   'money' as unit,
   grid.currency,
-  case when grid.is_complete then 'ok' else 'provisional' end as status,
-  case when not grid.is_complete then 'the period is not over' end as reason
+  case
+    when coverage.invoices_missing is not null then 'na'
+    when grid.is_complete then 'ok'
+    else 'provisional'
+  end as status,
+  case
+    when coverage.invoices_missing is not null then coverage.invoices_missing
+    when not grid.is_complete then 'the period is not over'
+  end as reason
 from core.account_grid as grid
+left join core.coverage on true
 left join collected using (period_key, dimension, segment)

@@ -33,21 +33,21 @@ select
   base.media_cost::decimal(18, 4) as numerator,
   base.paid_leads::decimal(18, 4) as denominator,
   case
-    when not (base.paid_leads = 0 or (select count(*) from core.spend) = 0)
+    when not (base.paid_leads = 0 or base.media_missing is not null)
       then round(base.media_cost / nullif(base.paid_leads, 0), 8)
   end::decimal(28, 8) as value,
   base.paid_leads as n,
   'money' as unit,
   base.currency,
   case
+    when base.media_missing is not null then 'na'
     when base.paid_leads = 0 then 'na'
-    when (select count(*) from core.spend) = 0 then 'na'
     when not base.is_complete or base.is_restating then 'provisional'
     else 'ok'
   end as status,
   case
+    when base.media_missing is not null then base.media_missing
     when base.paid_leads = 0 then 'no leads from paid channels in this period'
-    when (select count(*) from core.spend) = 0 then 'no media spend is known'
     when not base.is_complete or base.is_restating then case when base.is_complete then 'ad platforms may still restate this period' else 'the period is not over' end
   end as reason
 from metrics.acquisition as base

@@ -30,6 +30,7 @@ columns:
   cohort_mrr_open: {description: Their MRR then., data_tests: [not_null]}
   cohort_mrr_kept: {description: The lower of their MRR then and now; nothing for those who have left in between., data_tests: [not_null]}
   cohort_mrr_close: {description: Their MRR now; nothing for those who have left in between., data_tests: [not_null]}
+  missing: {description: Why recurring revenue cannot be stated; null when it can.}
 data_tests:
   - unique_combination: {columns: [period_key, dimension, segment]}
   - expression: mrr_open + mrr_new + mrr_expansion + mrr_reactivation - mrr_contraction - mrr_churned = mrr_close
@@ -152,8 +153,10 @@ select
   coalesce(cohorts.customers, 0) as cohort_customers,
   coalesce(cohorts.mrr_open, 0)::decimal(18, 4) as cohort_mrr_open,
   coalesce(cohorts.mrr_kept, 0)::decimal(18, 4) as cohort_mrr_kept,
-  coalesce(cohorts.mrr_close, 0)::decimal(18, 4) as cohort_mrr_close
+  coalesce(cohorts.mrr_close, 0)::decimal(18, 4) as cohort_mrr_close,
+  coverage.billing_missing as missing
 from core.account_grid as grid
+left join core.coverage on true
 left join opening using (period_key, dimension, segment)
 left join closing using (period_key, dimension, segment)
 left join moved using (period_key, dimension, segment)

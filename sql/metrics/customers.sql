@@ -30,17 +30,19 @@ select
   base.period_start,
   base.dimension,
   base.segment,
-  base.customers_close::decimal(18, 4) as numerator,
+  case when base.missing is null then base.customers_close end::decimal(18, 4) as numerator,
   null::decimal(18, 4) as denominator,
-  base.customers_close::decimal(28, 8) as value,
+  case when base.missing is null then base.customers_close end::decimal(28, 8) as value,
   base.customers_close as n,
   'count' as unit,
   null::varchar as currency,
   case
+    when base.missing is not null then 'na'
     when not base.is_complete then 'provisional'
     else 'ok'
   end as status,
   case
+    when base.missing is not null then base.missing
     when not base.is_complete then 'the period is not over'
   end as reason
 from metrics.customer_base as base

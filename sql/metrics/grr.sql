@@ -38,11 +38,13 @@ select
   'ratio' as unit,
   null::varchar as currency,
   case
+    when base.missing is not null then 'na'
     when base.cohort_customers = 0 then 'na'
     when not base.is_complete then 'provisional'
     else 'ok'
   end as status,
   case
+    when base.missing is not null then base.missing
     when base.cohort_customers = 0 then 'no customers twelve months earlier'
     when not base.is_complete then 'the period is not over'
   end as reason

@@ -38,11 +38,13 @@ select
   'ratio' as unit,
   null::varchar as currency,
   case
+    when base.leads_missing is not null then 'na'
     when base.leads = 0 then 'na'
     when base.open_leads > 0 then 'provisional'
     else 'ok'
   end as status,
   case
+    when base.leads_missing is not null then base.leads_missing
     when base.leads = 0 then 'no leads in this period'
     when base.open_leads > 0 then base.open_leads || ' of ' || base.leads || ' leads still have time to convert'
   end as reason

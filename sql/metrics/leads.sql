@@ -31,17 +31,19 @@ select
   base.period_start,
   base.dimension,
   base.segment,
-  base.leads::decimal(18, 4) as numerator,
+  case when base.leads_missing is null then base.leads end::decimal(18, 4) as numerator,
   null::decimal(18, 4) as denominator,
-  base.leads::decimal(28, 8) as value,
+  case when base.leads_missing is null then base.leads end::decimal(28, 8) as value,
   base.leads as n,
   'count' as unit,
   null::varchar as currency,
   case
+    when base.leads_missing is not null then 'na'
     when not base.is_complete then 'provisional'
     else 'ok'
   end as status,
   case
+    when base.leads_missing is not null then base.leads_missing
     when not base.is_complete then 'the period is not over'
   end as reason
 from metrics.acquisition as base

@@ -38,11 +38,13 @@ select
   'ratio' as unit,
   null::varchar as currency,
   case
+    when base.missing is not null then 'na'
     when base.customers_open = 0 then 'na'
     when not base.is_complete then 'provisional'
     else 'ok'
   end as status,
   case
+    when base.missing is not null then base.missing
     when base.customers_open = 0 then 'no customers before the period'
     when not base.is_complete then 'the period is not over'
   end as reason

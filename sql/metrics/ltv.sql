@@ -56,11 +56,13 @@ select
   'money' as unit,
   currency,
   case
+    when missing is not null then 'na'
     when customers_close = 0 or is_churn_unknown then 'na'
     when not is_complete then 'provisional'
     else 'ok'
   end as status,
   case
+    when missing is not null then missing
     when customers_close = 0 then 'no customers on the last day'
     when is_churn_unknown then 'nobody was a customer at the start of a month of the window, so churn cannot be stated'
     when not is_complete then 'the period is not over'

@@ -30,17 +30,19 @@ select
   base.period_start,
   base.dimension,
   base.segment,
-  base.media_cost::decimal(18, 4) as numerator,
+  case when base.media_missing is null then base.media_cost end::decimal(18, 4) as numerator,
   null::decimal(18, 4) as denominator,
-  base.media_cost::decimal(28, 8) as value,
+  case when base.media_missing is null then base.media_cost end::decimal(28, 8) as value,
   base.clicks as n,
   'money' as unit,
   base.currency,
   case
+    when base.media_missing is not null then 'na'
     when not base.is_complete or base.is_restating then 'provisional'
     else 'ok'
   end as status,
   case
+    when base.media_missing is not null then base.media_missing
     when not base.is_complete or base.is_restating then case when base.is_complete then 'ad platforms may still restate this period' else 'the period is not over' end
   end as reason
 from metrics.acquisition as base

@@ -31,17 +31,19 @@ select
   base.period_start,
   base.dimension,
   base.segment,
-  base.mrr_close::decimal(18, 4) as numerator,
+  case when base.missing is null then base.mrr_close end::decimal(18, 4) as numerator,
   null::decimal(18, 4) as denominator,
-  base.mrr_close::decimal(28, 8) as value,
+  case when base.missing is null then base.mrr_close end::decimal(28, 8) as value,
   base.customers_close as n,
   'money' as unit,
   base.currency,
   case
+    when base.missing is not null then 'na'
     when not base.is_complete then 'provisional'
     else 'ok'
   end as status,
   case
+    when base.missing is not null then base.missing
     when not base.is_complete then 'the period is not over'
   end as reason
 from metrics.customer_base as base

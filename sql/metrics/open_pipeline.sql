@@ -31,14 +31,19 @@ select
   period_start,
   dimension,
   segment,
-  open_qualified::decimal(18, 4) as numerator,
+  case when missing is null then open_qualified end::decimal(18, 4) as numerator,
   null::decimal(18, 4) as denominator,
-  open_qualified::decimal(28, 8) as value,
+  case when missing is null then open_qualified end::decimal(28, 8) as value,
   open_qualified as n,
   'count' as unit,
   null::varchar as currency,
-  case when is_complete then 'ok' else 'provisional' end as status,
   case
+    when missing is not null then 'na'
+    when is_complete then 'ok'
+    else 'provisional'
+  end as status,
+  case
+    when missing is not null then missing
     when not is_complete then 'the period is not over'
     when open_stale > 0 then open_stale || ' of ' || open_qualified || ' are stale'
   end as reason

@@ -34,21 +34,21 @@ select
   (base.media_cost + base.agency_cost + base.other_cost)::decimal(18, 4) as numerator,
   (customer_base.mrr_new::double * assumptions.gross_margin)::decimal(18, 4) as denominator,
   case
-    when (select count(*) from core.spend) + (select count(*) from core.sales_marketing_costs) > 0
+    when base.costs_missing is null
       then round((base.media_cost + base.agency_cost + base.other_cost) / nullif(customer_base.mrr_new::double * assumptions.gross_margin, 0), 8)
   end::decimal(28, 8) as value,
   base.new_customers as n,
   'months' as unit,
   null::varchar as currency,
   case
+    when base.costs_missing is not null then 'na'
     when customer_base.mrr_new::double * assumptions.gross_margin = 0 then 'na'
-    when (select count(*) from core.spend) + (select count(*) from core.sales_marketing_costs) = 0 then 'na'
     when not base.is_complete or base.is_restating then 'provisional'
     else 'ok'
   end as status,
   case
+    when base.costs_missing is not null then base.costs_missing
     when customer_base.mrr_new::double * assumptions.gross_margin = 0 then 'no gross profit from new customers in this period'
-    when (select count(*) from core.spend) + (select count(*) from core.sales_marketing_costs) = 0 then 'no sales and marketing costs are known'
     when not base.is_complete then 'the period is not over'
     when base.is_restating then 'ad platforms may still restate this period'
   end as reason

@@ -38,11 +38,13 @@ select
   'times' as unit,
   null::varchar as currency,
   case
+    when base.media_missing is not null then 'na'
     when base.media_cost = 0 then 'na'
     when not base.is_complete or base.is_restating then 'provisional'
     else 'ok'
   end as status,
   case
+    when base.media_missing is not null then base.media_missing
     when base.media_cost = 0 then 'no media spend in this period'
     when not base.is_complete or base.is_restating then case when base.is_complete then 'ad platforms may still restate this period' else 'the period is not over' end
   end as reason

@@ -52,11 +52,13 @@ select
   'ratio' as unit,
   null::varchar as currency,
   case
+    when grid.missing is not null then 'na'
     when coalesce(cohort.closed, 0) = 0 then 'na'
     when cohort.still_open > 0 or not grid.is_complete then 'provisional'
     else 'ok'
   end as status,
   case
+    when grid.missing is not null then grid.missing
     when coalesce(cohort.closed + cohort.still_open, 0) = 0 then 'no opportunity was created in this period'
     when cohort.closed = 0 then 'none of the ' || cohort.still_open || ' opportunities created has closed yet'
     when cohort.still_open > 0 then cohort.still_open || ' of ' || (cohort.closed + cohort.still_open) || ' opportunities created are still open'

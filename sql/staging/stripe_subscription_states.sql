@@ -19,6 +19,8 @@ columns:
   currency: {description: "Currency in upper case."}
   discount_percent: {description: "Percentage off the whole subscription."}
   discount_amount: {description: "Amount off the subscription per period in major units."}
+  discount_duration: {description: "once, repeating or forever."}
+  discount_ends_at: {description: "End of a repeating discount (UTC)."}
   trial_end_at: {description: "End of the trial (UTC)."}
   paused: {description: "Collection is paused.", data_tests: [not_null]}
   started_at: {description: "Start of the subscription (UTC)."}
@@ -343,6 +345,8 @@ select
   upper(states.currency) as currency,
   try_cast(states.discount ->> '$.coupon.percent_off' as decimal(9, 6)) as discount_percent,
   (try_cast(states.discount ->> '$.coupon.amount_off' as bigint) / pow(10, coalesce(currency_units.minor_units, 2)))::decimal(18, 4) as discount_amount,
+  states.discount ->> '$.coupon.duration' as discount_duration,
+  to_timestamp(try_cast(states.discount ->> '$.end' as bigint)) at time zone 'UTC' as discount_ends_at,
   states.trial_end_at,
   states.paused,
   states.started_at,

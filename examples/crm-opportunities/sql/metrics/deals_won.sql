@@ -45,14 +45,19 @@ select
   grid.period_start,
   grid.dimension,
   grid.segment,
-  coalesce(won.deals, 0)::decimal(18, 4) as numerator,
+  case when grid.missing is null then coalesce(won.deals, 0) end::decimal(18, 4) as numerator,
   null::decimal(18, 4) as denominator,
-  coalesce(won.deals, 0)::decimal(28, 8) as value,
+  case when grid.missing is null then coalesce(won.deals, 0) end::decimal(28, 8) as value,
   coalesce(won.deals, 0) as n,
   'count' as unit,
   null::varchar as currency,
-  case when grid.is_complete then 'ok' else 'provisional' end as status,
   case
+    when grid.missing is not null then 'na'
+    when grid.is_complete then 'ok'
+    else 'provisional'
+  end as status,
+  case
+    when grid.missing is not null then grid.missing
     when not grid.is_complete then 'the period is not over'
     when won.valued_deals < won.deals then (won.deals - won.valued_deals) || ' of ' || won.deals || ' won opportunities have no value'
   end as reason

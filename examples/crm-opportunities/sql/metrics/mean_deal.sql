@@ -51,8 +51,14 @@ select
   coalesce(won.valued_deals, 0) as n,
   'money' as unit,
   grid.currency as currency,
-  case when coalesce(won.valued_deals, 0) = 0 then 'na' when grid.is_complete then 'ok' else 'provisional' end as status,
   case
+    when grid.missing is not null then 'na'
+    when coalesce(won.valued_deals, 0) = 0 then 'na'
+    when grid.is_complete then 'ok'
+    else 'provisional'
+  end as status,
+  case
+    when grid.missing is not null then grid.missing
     when coalesce(won.valued_deals, 0) = 0 then 'no opportunity with a value was won in this period'
     when not grid.is_complete then 'the period is not over'
     when won.valued_deals < won.deals then (won.deals - won.valued_deals) || ' of ' || won.deals || ' won opportunities have no value'

@@ -39,11 +39,13 @@ select
   'money_per_day' as unit,
   currency,
   case
+    when missing is not null then 'na'
     when closed = 0 or won_valued = 0 or coalesce(median_cycle_days, 0) = 0 then 'na'
     when is_complete then 'ok'
     else 'provisional'
   end as status,
   case
+    when missing is not null then missing
     when closed = 0 then 'no opportunity closed in the window, so there is no win rate'
     when won_valued = 0 then 'no opportunity with a value was won in the window, so there is no mean deal value'
     when median_cycle_days is null then 'no won opportunity in the window has both dates, so there is no sales cycle'

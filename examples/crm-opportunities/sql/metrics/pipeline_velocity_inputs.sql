@@ -20,6 +20,7 @@ columns:
   median_cycle_days: {description: Median days from creation to close of opportunities won in the window; null when there are none.}
   is_complete: {description: False while the as-of date lies inside the period.}
   currency: {description: The project's currency.}
+  missing: {description: Why nothing can be stated about opportunities; null when it can.}
 data_tests:
   - unique_combination: {columns: [period_key, dimension, segment]}
   - expression: "open_stale <= open_qualified and won <= closed and won_valued <= won"
@@ -82,7 +83,8 @@ select
   coalesce(closed_in_window.won_amount, 0)::decimal(18, 4) as won_amount,
   closed_in_window.median_cycle_days,
   grid.is_complete,
-  grid.currency
+  grid.currency,
+  grid.missing
 from core.opportunity_grid as grid
 left join open_by_segment
   on open_by_segment.period_key = grid.period_key

@@ -51,8 +51,14 @@ select
   coalesce(won.deals, 0) as n,
   'days' as unit,
   null::varchar as currency,
-  case when won.deals is null then 'na' when grid.is_complete then 'ok' else 'provisional' end as status,
   case
+    when grid.missing is not null then 'na'
+    when won.deals is null then 'na'
+    when grid.is_complete then 'ok'
+    else 'provisional'
+  end as status,
+  case
+    when grid.missing is not null then grid.missing
     when won.deals is null then 'no opportunity with both dates was won in this period'
     when not grid.is_complete then 'the period is not over'
   end as reason

@@ -51,8 +51,14 @@ select
   coalesce(closed.closed, 0) as n,
   'ratio' as unit,
   null::varchar as currency,
-  case when closed.closed is null then 'na' when grid.is_complete then 'ok' else 'provisional' end as status,
   case
+    when grid.missing is not null then 'na'
+    when closed.closed is null then 'na'
+    when grid.is_complete then 'ok'
+    else 'provisional'
+  end as status,
+  case
+    when grid.missing is not null then grid.missing
     when closed.closed is null then 'no opportunity closed in this period'
     when not grid.is_complete then 'the period is not over'
   end as reason

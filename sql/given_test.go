@@ -23,5 +23,8 @@ func given() []transform.Given {
 			"sync", "VARCHAR", "destination", "VARCHAR", "object", "VARCHAR", "plan_id", "VARCHAR", "kind", "VARCHAR", "verdict", "VARCHAR", "state", "VARCHAR",
 			"planned", "BIGINT", "acked", "BIGINT", "rejected", "BIGINT", "unknown", "BIGINT", "waiting", "BIGINT", "requested_by", "VARCHAR",
 			"created_at", "TIMESTAMP", "finished_at", "TIMESTAMP")},
+		{Name: "ops.load_keys", Version: "empty", Rows: func(func([]any, error) bool) {}, Columns: columns(
+			"source", "VARCHAR", "stream", "VARCHAR", "relation", "VARCHAR", "key_columns", "VARCHAR", "file", "VARCHAR",
+			"rows", "BIGINT", "lost_rows", "BIGINT", "sample", "VARCHAR")},
 	}
 }

@@ -1,7 +1,9 @@
 /* ---
 description: >
-  Data quality over time, one row per day on which a run was made. It remembers: earlier days stay as they were found.
+  Data quality over time, one row per day on which a run was made. It remembers: earlier days stay as they
+  were found, also when everything is built anew.
 materialized: incremental
+stateful: true
 owner: revenue-operations
 unique_key: [as_of_date]
 columns:

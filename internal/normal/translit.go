@@ -1,0 +1,5 @@
+package normal
+
+import "github.com/mozillazg/go-unidecode"
+
+func transliteration() string { return "v" + unidecode.Version() }

@@ -1,0 +1,297 @@
+package match
+
+import (
+	"context"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+
+	"millrace/internal/fault"
+)
+
+// unit is what a weight is counted in: thousandths of a bit. Sums of whole numbers do not depend on their order (P4).
+const unit = 1000
+
+func units(bits float64) int32 { return int32(math.Round(bits * unit)) }
+
+func bits(u int32) float64 { return float64(u) / unit }
+
+// engine scores pairs of a view by a model.
+type engine struct {
+	v     *view
+	comps []*comparison
+	model *Model
+	prior int32
+	base  [][]int32          // by comparison and level
+	rare  map[*table][]int32 // by value: what its rarity adds
+	// shared values are held by several people or companies: they support, but never join.
+	shared map[*table][]bool
+}
+
+// newEngine needs a model of these comparisons: see fits.
+func newEngine(v *view, comps []*comparison, m *Model) *engine {
+	e := &engine{v: v, comps: comps, model: m, prior: units(m.Prior), rare: map[*table][]int32{}, shared: map[*table][]bool{}}
+	freq := map[string]*Frequency{}
+	for i := range m.Frequencies {
+		freq[m.Frequencies[i].Name] = &m.Frequencies[i]
+	}
+	for i, c := range comps {
+		row := make([]int32, len(c.levels))
+		for l := 1; l < len(c.levels); l++ {
+			ml := m.Comparisons[i].Levels[l-1]
+			w := ml.Weight()
+			if t := c.levels[l].freq; t != nil {
+				if f := freq[t.name]; f != nil {
+					if _, ok := e.rare[t]; !ok {
+						e.rare[t] = f.rarity(t)
+					}
+					if c.levels[l].whole {
+						w = math.Log2(ml.M / max(f.Collision, rarest(t)))
+					}
+				}
+			}
+			row[l] = units(w)
+		}
+		e.base = append(e.base, row)
+	}
+	return e
+}
+
+// rarity is what each value's frequency adds to the weight of agreeing on it.
+func (f *Frequency) rarity(t *table) []int32 {
+	floor := rarest(t)
+	usual := max(f.Collision, floor)
+	out := make([]int32, t.len())
+	single := units(math.Log2(usual / f.chance(1, floor)))
+	for i := range out {
+		out[i] = single
+	}
+	if len(f.Counts) > 0 {
+		for i, s := range t.texts {
+			if n, ok := f.Counts[valueHash(s)]; ok {
+				out[i] = units(math.Log2(usual / f.chance(n, floor)))
+			}
+		}
+	}
+	return out
+}
+
+// fits refuses a model that was learned from other columns.
+func (m *Model) fits(v *view, comps []*comparison) error {
+	var want, have []string
+	for _, c := range comps {
+		want = append(want, c.name)
+	}
+	for _, c := range m.Comparisons {
+		have = append(have, c.Name)
+	}
+	if m.Entity != v.set.spec.Entity || !slices.Equal(want, have) {
+		return &fault.Error{Msg: "the model compares " + strings.Join(have, ", ") + " of a " + string(m.Entity) + ", the records have " + strings.Join(want, ", ") + " of a " + string(v.set.spec.Entity), Hint: "Train a model on these records."}
+	}
+	for i, c := range comps {
+		if len(m.Comparisons[i].Levels) != len(c.levels)-1 {
+			return &fault.Error{Key: c.name, Msg: "the model has other levels than this binary", Hint: "Train the model again."}
+		}
+		for l, ml := range m.Comparisons[i].Levels {
+			if ml.Name != c.levels[l+1].name || !(ml.M > 0 && ml.U > 0) {
+				return &fault.Error{Key: c.name + "." + ml.Name, Msg: "the model cannot be used: level unknown, or a chance that is not above zero", Hint: "Train the model again."}
+			}
+		}
+	}
+	return nil
+}
+
+// verdict is the score of one pair.
+type verdict struct {
+	total int32
+	// support is the part of total that shared values gave.
+	support int32
+	pattern pattern
+	// contradicts is set when two values that belong to one entity only differ.
+	contradicts bool
+}
+
+// Weights of single agreements are bounded by rarest; a shared value counts at most this much.
+const sharedSupport = 3 * unit
+
+// score compares two records. Parts, when given, receives the weight of each comparison.
+func (e *engine) score(a, b int, parts []int32) verdict {
+	out := verdict{total: e.prior}
+	for i, c := range e.comps {
+		o := c.find(a, b)
+		w := int32(0)
+		if o.level != 0 {
+			out.pattern.set(i, o.level)
+			w = e.base[i][o.level]
+			if t := c.levels[o.level].freq; t != nil && o.value != 0 {
+				if rare := e.rare[t]; rare != nil {
+					w += rare[o.value]
+				}
+				if s := e.shared[t]; s != nil && s[o.value] && c.identifier != nil {
+					w = min(w, sharedSupport)
+					out.support += max(w, 0)
+				}
+			}
+			out.total += w
+		}
+		if parts != nil {
+			parts[i] = w
+		}
+	}
+	return out
+}
+
+// provisionalCut is the weight from which on two records are taken for one entity while frequencies are counted: wrong once
+// in thirty times at worst, which is enough for counting.
+const provisionalCut = 5 * unit
+
+// provisional groups records by their strong pairs.
+func (e *engine) provisional(ctx context.Context, b *blocks, o Options) ([]int32, error) {
+	var mu sync.Mutex
+	u := newUnion(e.v.n)
+	parallel(o.Threads, e.v.n, func(lo, hi int) {
+		var buf []candidate
+		var pairs [][2]int32
+		for a := lo; a < hi && ctx.Err() == nil; a++ {
+			buf = b.candidates(a, buf)
+			for _, c := range buf {
+				if e.score(a, int(c.record), nil).total >= provisionalCut {
+					pairs = append(pairs, [2]int32{int32(a), c.record})
+				}
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, p := range pairs {
+			u.join(p[0], p[1])
+		}
+	})
+	return u.roots(), ctx.Err()
+}
+
+// frequencies counts the entities of each value.
+func (v *view) frequencies(comps []*comparison, group []int32) []Frequency {
+	seen := map[*table]bool{}
+	var out []Frequency
+	for _, c := range comps {
+		for _, l := range c.levels {
+			if l.freq != nil && !seen[l.freq] {
+				seen[l.freq] = true
+				out = append(out, v.frequency(l.freq, group))
+			}
+		}
+	}
+	return out
+}
+
+func (v *view) frequency(t *table, group []int32) Frequency {
+	held := make([]uint64, 0, v.n) // value and group
+	add := func(i int, value uint32) {
+		if value != 0 {
+			held = append(held, uint64(value)<<32|uint64(uint32(group[i])))
+		}
+	}
+	switch t {
+	case v.given, v.surname, v.full, v.middle:
+		for i := range v.n {
+			for _, w := range v.names.of(i) {
+				n := v.whole[w]
+				add(i, map[*table]uint32{v.given: n.given, v.surname: n.surname, v.full: n.full, v.middle: n.middle}[t])
+			}
+		}
+	default:
+		for _, c := range v.columns() {
+			if c.table == t {
+				for i := range v.n {
+					for _, x := range c.of(i) {
+						add(i, x)
+					}
+				}
+			}
+		}
+	}
+	slices.Sort(held)
+	held = slices.Compact(held)
+	f := Frequency{Name: t.name, Counts: map[string]int{}}
+	var single, double float64
+	groups := map[uint32]bool{}
+	var squares []int
+	for i := 0; i < len(held); {
+		j := i
+		for ; j < len(held) && held[j]>>32 == held[i]>>32; j++ {
+			groups[uint32(held[j])] = true
+		}
+		n := j - i
+		squares = append(squares, n)
+		switch n {
+		case 1:
+			single++
+		case 2:
+			double++
+		}
+		if n >= 2 {
+			f.Counts[valueHash(t.texts[held[i]>>32])] = n
+		}
+		i = j
+	}
+	f.Entities = len(groups)
+	f.Single = 1
+	if single > 0 {
+		f.Single = min(1, 2*double/single)
+	}
+	if f.Entities > 0 {
+		slices.Sort(squares) // sums in one order (P4)
+		for _, n := range squares {
+			f.Collision += float64(n) / float64(f.Entities) * f.chance(n, rarest(t))
+		}
+	}
+	return f
+}
+
+// columns are the columns that the view has.
+func (v *view) columns() []*column {
+	var out []*column
+	for _, c := range append([]*column{v.email, v.phone, v.employer, v.domain, v.lines, v.house, v.city, v.state, v.postcode, v.country}, v.own...) {
+		if c != nil {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// union is a union-find structure with path halving; the root is the smallest member.
+type union struct{ parent []int32 }
+
+func newUnion(n int) *union {
+	u := &union{make([]int32, n)}
+	for i := range u.parent {
+		u.parent[i] = int32(i)
+	}
+	return u
+}
+
+func (u *union) find(a int32) int32 {
+	for u.parent[a] != a {
+		u.parent[a] = u.parent[u.parent[a]]
+		a = u.parent[a]
+	}
+	return a
+}
+
+func (u *union) join(a, b int32) {
+	a, b = u.find(a), u.find(b)
+	if a < b {
+		u.parent[b] = a
+	} else {
+		u.parent[a] = b
+	}
+}
+
+func (u *union) roots() []int32 {
+	out := make([]int32, len(u.parent))
+	for i := range out {
+		out[i] = u.find(int32(i))
+	}
+	return out
+}

@@ -19,6 +19,10 @@ type Breaker struct {
 	Message string   `json:"message"` // for a person, with what to do
 }
 
+// Hold adds breakers that do not come from the sync's file: what is wrong with the data that its relation is made from.
+// The next plan is judged by them too. A person who knows better can approve a plan that they hold.
+func (s *Sync) Hold(b ...Breaker) { s.held = append(s.held, b...) }
+
 // fewRows is the number of rows up to which a share says nothing: one of two is half.
 const fewRows = 2
 
@@ -49,6 +53,7 @@ func (p *Plan) judge(s *Sync, rel relation.Relation, df *difference, caps Capabi
 		}
 		return 100 * float64(part) / float64(whole)
 	}
+	p.Breakers = append(p.Breakers, s.held...)
 	if df.rows < g.MinRows {
 		fixed("min_rows", VerdictBlocked, float64(df.rows), fmt.Sprintf("%s has %d rows, at least %d are expected", rel.Name, df.rows, g.MinRows))
 	}

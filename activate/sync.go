@@ -136,6 +136,7 @@ type Sync struct {
 	node    config.Node
 	options any
 	fields  []field
+	held    []Breaker // see Hold
 }
 
 type field struct {

@@ -12,6 +12,9 @@ type rule struct {
 	name string
 	part part // the aspects that its keys are made of
 	keys func(i int, out []uint64) []uint64
+	// small rules are of values too common to stand alone in many records: a block of theirs over this limit is passed over, not
+	// split, since other rules look at the same value together with another. 0: not small.
+	small int
 }
 
 // BlockStat says what one blocking rule did.
@@ -77,7 +80,7 @@ func (c *column) aspect(name string, p part) aspect {
 
 // pairOf joins two aspects: a key for each combination of their values.
 func pairOf(a, b aspect) rule {
-	return rule{a.name + " and " + b.name, a.part | b.part, func(i int, out []uint64) []uint64 {
+	return rule{name: a.name + " and " + b.name, part: a.part | b.part, keys: func(i int, out []uint64) []uint64 {
 		var xa, xb [16]uint64
 		ka, kb := a.of(i, xa[:0]), b.of(i, xb[:0])
 		for _, x := range ka {
@@ -89,7 +92,15 @@ func pairOf(a, b aspect) rule {
 	}}
 }
 
-func alone(a aspect) rule { return rule{a.name, a.part, a.of} }
+func alone(a aspect) rule { return rule{name: a.name, part: a.part, keys: a.of} }
+
+func ifFew(a aspect) rule {
+	return rule{name: "few " + a.name, part: a.part, keys: a.of, small: fewRecords}
+}
+
+// fewRecords is up to how many records a block of a common value may have. Ten make 45 pairs, no more per record than the other
+// rules propose.
+const fewRecords = 10
 
 // rules are those that the records allow. They overlap on purpose: a pair whose one aspect is garbled is proposed through
 // another, and each comparison can be learned from pairs that were found without it.
@@ -146,6 +157,13 @@ func (v *view) rules() []rule {
 	for _, a := range strong {
 		out = append(out, alone(a))
 	}
+	for _, a := range weak {
+		out = append(out, ifFew(a))
+	}
+	if v.email != nil {
+		out = append(out, ifFew(v.emailPart("email head", func(s string) string { return s[:min(len(s), 7)] })),
+			ifFew(v.emailPart("email tail", func(s string) string { return s[max(0, len(s)-12):] })))
+	}
 	// every pair of weak aspects, so that no single one is needed
 	for i, a := range weak {
 		for _, b := range weak[i+1:] {
@@ -157,6 +175,11 @@ func (v *view) rules() []rule {
 		out = append(out, alone(whole))
 		for _, a := range weak {
 			out = append(out, pairOf(token, a))
+		}
+		for _, c := range v.own {
+			if c.field.Type == Date {
+				out = append(out, pairOf(token, c.dateParts()))
+			}
 		}
 	}
 	if len(out) == 0 { // one weak column only: its values are all there is
@@ -178,6 +201,38 @@ func (v *view) rules() []rule {
 		out = out[:256]
 	}
 	return out
+}
+
+// emailPart is a part of an address, so that an error in the rest does not hide it.
+func (v *view) emailPart(name string, cut func(string) string) aspect {
+	h := make([]uint64, v.email.len())
+	for i, s := range v.email.texts[1:] {
+		h[i+1] = digest(cut(s)) | 1
+	}
+	return aspect{name, partEmail, func(i int, out []uint64) []uint64 {
+		for _, x := range v.email.of(i) {
+			out = append(out, h[x])
+		}
+		return out
+	}}
+}
+
+// dateParts are two of the three parts of a date: an error is mostly in one.
+func (c *column) dateParts() aspect {
+	h := make([][3]uint64, c.len())
+	for i, s := range c.texts {
+		if len(s) == 8 {
+			h[i] = [3]uint64{digest("ym", s[:6]) | 1, digest("yd", s[:4], s[6:]) | 1, digest("md", s[4:]) | 1}
+		}
+	}
+	return aspect{"part of " + c.field.Name, partOwn, func(i int, out []uint64) []uint64 {
+		for _, x := range c.of(i) {
+			if h[x][0] != 0 {
+				out = append(out, h[x][:]...)
+			}
+		}
+		return out
+	}}
 }
 
 // nameAspects are the sound of the whole name whatever the order of its parts, and the sound of each part alone.
@@ -343,6 +398,10 @@ func (v *view) runRule(r rule, stat *BlockStat, limit int, refine []func(i int) 
 	}
 	runs(entries, func(members []entry) {
 		stat.Biggest = max(stat.Biggest, len(members))
+		if r.small > 0 && len(members) > r.small {
+			stat.Skipped += len(members)
+			return
+		}
 		if len(members) > limit {
 			stat.Split++
 		}

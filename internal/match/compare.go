@@ -112,14 +112,14 @@ func best(c *column, a, b int, find func(x, y uint32) outcome) outcome {
 	return out
 }
 
-// alike reports whether two words are spellings of one: one edit for words of three letters and more, two from six letters
+// alike reports whether two words are spellings of one: one edit for words of three letters and more, two from five letters
 // on, or a Jaro-Winkler similarity of 0.92, the customary cut for names.
 func alike(a, b string) bool {
 	short := min(len(a), len(b))
 	switch {
 	case short < 3:
 		return false
-	case short >= 6:
+	case short >= 5:
 		return edits(a, b, 2) <= 2 || jaroWinkler(a, b) >= 0.92
 	}
 	return edits(a, b, 1) <= 1 || jaroWinkler(a, b) >= 0.92

@@ -171,21 +171,25 @@ func (e *engine) provisional(ctx context.Context, b *blocks, o Options) ([]int32
 }
 
 // frequencies counts the entities of each value.
-func (v *view) frequencies(comps []*comparison, group []int32) []Frequency {
+func (v *view) frequencies(m *Model, comps []*comparison, group []int32) []Frequency {
 	seen := map[*table]bool{}
 	var out []Frequency
-	for _, c := range comps {
-		for _, l := range c.levels {
+	for i, c := range comps {
+		for k, l := range c.levels {
 			if l.freq != nil && !seen[l.freq] {
 				seen[l.freq] = true
-				out = append(out, v.frequency(l.freq, group))
+				u := 1.0
+				if l.whole && l.group == 0 {
+					u = m.Comparisons[i].Levels[k-1].U
+				}
+				out = append(out, v.frequency(l.freq, group, u))
 			}
 		}
 	}
 	return out
 }
 
-func (v *view) frequency(t *table, group []int32) Frequency {
+func (v *view) frequency(t *table, group []int32, u float64) Frequency {
 	held := make([]uint64, 0, v.n) // value and group
 	add := func(i int, value uint32) {
 		if value != 0 {
@@ -236,15 +240,23 @@ func (v *view) frequency(t *table, group []int32) Frequency {
 		i = j
 	}
 	f.Entities = len(groups)
-	f.Single = 1
-	if single > 0 {
-		f.Single = min(1, 2*double/single)
+	f.Single, f.Excess = 1, 1
+	if f.Entities < 2 {
+		return f
 	}
-	if f.Entities > 0 {
-		slices.Sort(squares) // sums in one order (P4)
-		for _, n := range squares {
-			f.Collision += float64(n) / float64(f.Entities) * f.chance(n, rarest(t))
-		}
+	slices.Sort(squares) // sums in one order (P4)
+	collide := 0.0
+	for _, n := range squares {
+		collide += float64(n) * float64(n-1)
+	}
+	if all := float64(f.Entities) * float64(f.Entities-1); collide > u*all {
+		f.Excess = max(u*all/collide, 1/collide)
+	}
+	if single > 0 {
+		f.Single = min(1, 2*f.Excess*double/single)
+	}
+	for _, n := range squares {
+		f.Collision += float64(n) / float64(f.Entities) * f.chance(n, rarest(t))
 	}
 	return f
 }

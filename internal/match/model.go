@@ -52,6 +52,9 @@ type Frequency struct {
 	// Single is the count that stands for a value which one entity was seen with (Good and Turing's estimate): near one where
 	// values repeat, near zero where each is new.
 	Single float64 `json:"single"`
+	// Excess is how much of the repetition is believed: provisional entities that are one after all make values look common,
+	// and the agreement of random pairs says by how much.
+	Excess float64 `json:"excess"`
 	// Counts are the entities of each value that more than one has, by the value's hash.
 	Counts map[string]int `json:"counts,omitempty"`
 }
@@ -89,9 +92,9 @@ func rarest(t *table) float64 {
 
 // chance is the chance that an entity other than one that holds the value holds it too.
 func (f *Frequency) chance(count int, floor float64) float64 {
-	c := float64(count)
-	if count <= 1 {
-		c = f.Single
+	c := f.Single
+	if count > 1 {
+		c += f.Excess * float64(count-1)
 	}
 	return min(1, max(c/float64(max(f.Entities, 1)), floor))
 }

@@ -125,7 +125,7 @@ func Train(ctx context.Context, s *Set, o Options) (*Model, error) {
 		if err != nil {
 			return nil, err
 		}
-		m.Frequencies = v.frequencies(comps, groups)
+		m.Frequencies = v.frequencies(m, comps, groups)
 	}
 	return m, ctx.Err()
 }

@@ -52,7 +52,7 @@ func Bind(ctx context.Context, g *Graph) (*Bound, error) {
 }
 
 func bind(ctx context.Context, g *Graph, self map[string][]relation.Column) (*Bound, error) {
-	db, err := duck.Open(ctx, "", duck.Options{Threads: 1})
+	db, err := duck.Open(ctx, "", duck.Options{Threads: 1, Functions: g.goFunctions()})
 	if err != nil {
 		return nil, fault.Wrap(err, "start the SQL binder")
 	}

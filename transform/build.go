@@ -327,7 +327,7 @@ func (b *builder) open(ctx context.Context) error {
 		}
 	}
 	var err error
-	b.db, err = duck.Open(ctx, b.wh.path(b.id), duck.Options{Threads: b.p.Threads, MemoryLimit: b.p.MemoryLimit, TempDir: b.p.TempDir})
+	b.db, err = duck.Open(ctx, b.wh.path(b.id), duck.Options{Threads: b.p.Threads, MemoryLimit: b.p.MemoryLimit, TempDir: b.p.TempDir, Functions: b.g.goFunctions()})
 	if err != nil {
 		return fault.Wrap(err, "open the new build")
 	}

@@ -26,7 +26,8 @@ type check struct {
 	warnIf    string
 	errorIf   string
 	describes string
-	node      *Node // of singular tests
+	node      *Node    // of singular tests
+	functions []string // functions in Go that it calls, with their versions
 }
 
 // TestResult is the outcome of one audit.
@@ -72,6 +73,9 @@ func (g *Graph) checks() []*check {
 	for _, t := range g.Tests {
 		out = append(out, &check{ID: "tests/" + t.Name, Name: t.Name, SQL: statement(t.SQL), File: t.File, Line: 1, Reads: t.Deps, Gates: g.sinks(t.Deps),
 			severity: t.Meta.Severity, warnIf: t.Meta.WarnIf, errorIf: t.Meta.ErrorIf, describes: t.Meta.Description, node: t})
+	}
+	for _, c := range out {
+		c.functions = g.functionVersions(g.called(c.SQL))
 	}
 	return out
 }
@@ -200,6 +204,7 @@ func (n *Node) dataTest(t DataTest) *check {
 // version changes when the audit could come out differently.
 func (c *check) version(engine string, of func(name string) string) string {
 	h := newHash(formatVersion, engine, canonical(c.SQL), c.severity, c.warnIf, c.errorIf)
+	h.add(c.functions...)
 	for _, r := range c.Reads {
 		h.add(r, of(r))
 	}

@@ -76,6 +76,7 @@ func (n *Node) hash(g *Graph) string {
 			h.add(e.Key, e.Value.Type)
 		}
 	}
+	h.add(g.functionVersions(n.calls)...)
 	if n.oper != nil {
 		opts, _ := json.Marshal(n.opts) // options come from YAML: they always encode
 		h.add(m.Operator, n.oper.Version(), string(opts))

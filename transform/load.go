@@ -63,6 +63,7 @@ func Load(ctx context.Context, p LoadParams) (*Graph, error) {
 	if l.g.engine, err = db.Version(ctx); err != nil {
 		return nil, fault.Wrap(err, "ask the engine for its version")
 	}
+	l.functions()
 	l.inputs()
 	if err := l.walk(ctx); err != nil {
 		return nil, err
@@ -311,6 +312,7 @@ func (l *loader) parse(ctx context.Context, n *Node) {
 		return
 	}
 	l.reads[n] = s
+	l.functionCalls(n, s)
 	for _, f := range s.lint {
 		l.errs.Add(n.at(f.offset, f.msg, f.hint))
 	}

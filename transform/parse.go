@@ -29,8 +29,10 @@ type call struct {
 // relation hides it exactly where SQL says.
 type scan struct {
 	tables []tableRef
-	calls  []call
+	calls  []call // of table functions
 	lint   []finding
+
+	functions []goCall
 }
 
 // finding is something at a byte offset that the determinism rules refuse.
@@ -65,6 +67,9 @@ func (s *scan) object(x map[string]any, in scope) {
 		if fn, ok := x["function"].(map[string]any); ok {
 			s.calls = append(s.calls, call{name: strings.ToLower(str(fn["function_name"])), offset: offset(fn)})
 		}
+	}
+	if name := str(x["function_name"]); name != "" && str(x["class"]) == "FUNCTION" {
+		s.functions = append(s.functions, goCall{strings.ToLower(name), offset(x)})
 	}
 	s.determinism(x)
 	// A CTE body sees the CTEs before it, and itself only when it is recursive; the rest of the node sees all of them.

@@ -57,7 +57,7 @@ func Test(ctx context.Context, p BuildParams) (*BuildResult, error) {
 }
 
 func (b *builder) testPublished(ctx context.Context) (err error) {
-	b.db, err = duck.Open(ctx, "", duck.Options{Threads: b.p.Threads, MemoryLimit: b.p.MemoryLimit, TempDir: b.p.TempDir})
+	b.db, err = duck.Open(ctx, "", duck.Options{Threads: b.p.Threads, MemoryLimit: b.p.MemoryLimit, TempDir: b.p.TempDir, Functions: b.g.goFunctions()})
 	if err != nil {
 		return fault.Wrap(err, "open a database in memory")
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"millrace/extract/landing"
+	"millrace/internal/duck"
 	"millrace/transform/relation"
 )
 
@@ -73,6 +74,7 @@ type LoadParams struct {
 	Run       Run
 	Given     []Given
 	Operators map[string]Operator
+	Functions []duck.Function // scalar functions in Go that SQL may call, in tables only
 	Log       *slog.Logger
 }
 
@@ -95,6 +97,7 @@ type Node struct {
 	given  *Given
 	oper   Operator
 	opts   any
+	calls  []string // functions in Go, sorted
 }
 
 // Ref is one place in a file that names a relation.
@@ -113,6 +116,8 @@ type Graph struct {
 	log   *slog.Logger
 	// engine is DuckDB's version: another one may order, hash or round differently, so it is part of every version.
 	engine string
+	// functions in Go by name, part of the version of what calls them.
+	functions map[string]duck.Function
 }
 
 // Order lists the relations, what is read before what reads it. It does not depend on the order of files.

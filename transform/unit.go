@@ -181,7 +181,7 @@ func (u *UnitTest) run(ctx context.Context, g *Graph, bound *Bound) error {
 	if err := bound.Errors[n.Name]; err != nil {
 		return err
 	}
-	db, err := duck.Open(ctx, "", duck.Options{Threads: 1, Locked: true})
+	db, err := duck.Open(ctx, "", duck.Options{Threads: 1, Locked: true, Functions: g.goFunctions()})
 	if err != nil {
 		return fault.Wrap(err, "open a database in memory")
 	}

@@ -26,6 +26,7 @@ type Options struct {
 	Threads     int    // 0: DuckDB's default
 	MemoryLimit string // "2GB"; empty: DuckDB's default. Peak memory of the process is about 0.75 GB above it.
 	TempDir     string // where to spill; empty: DuckDB's default
+	Functions   []Function
 }
 
 // DB is an open database. It is safe for concurrent use; Close it.
@@ -66,6 +67,10 @@ func Open(ctx context.Context, path string, o Options) (*DB, error) {
 			return nil, fmt.Errorf("open %s: %w", name(path), Clean(err))
 		}
 		return db, nil
+	}
+	if err := db.register(ctx, o.Functions); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open %s: %w", name(path), err)
 	}
 	// Instants are UTC everywhere; results must not depend on the session's zone (P4). Global, or only this one
 	// connection of the pool would have it.

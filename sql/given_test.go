@@ -16,6 +16,11 @@ func given() []transform.Given {
 		return out
 	}
 	return []transform.Given{
+		{Name: "identity.overrides", Version: "empty", Rows: func(func([]any, error) bool) {}, Columns: columns(
+			"override_id", "BIGINT", "kind", "VARCHAR", "entity", "VARCHAR", "left_keys", "VARCHAR", "right_keys", "VARCHAR", "attribute", "VARCHAR", "value", "VARCHAR",
+			"author", "VARCHAR", "reason", "VARCHAR", "recorded_at", "TIMESTAMP", "revoked_by", "VARCHAR", "revoke_reason", "VARCHAR", "revoked_at", "TIMESTAMP")},
+		{Name: "identity.tombstones", Version: "empty", Rows: func(func([]any, error) bool) {}, Columns: columns(
+			"key_id", "VARCHAR", "kind", "VARCHAR", "ticket", "VARCHAR", "erased_at", "TIMESTAMP")},
 		{Name: "decisions.current", Version: "empty", Rows: func(func([]any, error) bool) {}, Columns: columns(
 			"policy", "VARCHAR", "subject", "VARCHAR", "choice", "VARCHAR", "score", "DECIMAL(18,4)", "reason", "VARCHAR", "mode", "VARCHAR",
 			"decision_id", "VARCHAR", "decided_at", "TIMESTAMP", "policy_version", "VARCHAR", "propensity", "DECIMAL(18,8)", "held_out", "BOOLEAN")},

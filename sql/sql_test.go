@@ -20,6 +20,7 @@ import (
 	"millrace/internal/fault"
 	"millrace/sql"
 	"millrace/transform"
+	"millrace/transform/identity"
 )
 
 var update = flag.Bool("update", false, "copy the built-in files that the example shares into the example")
@@ -58,7 +59,7 @@ func streams(t *testing.T) []transform.RawStream {
 func load(t *testing.T, root string, raw []transform.RawStream) *transform.Graph {
 	t.Helper()
 	g, err := transform.Load(context.Background(), transform.LoadParams{
-		FS: os.DirFS(root), Raw: raw, Given: given(),
+		FS: os.DirFS(root), Raw: raw, Given: given(), Operators: identity.Operators(nil),
 		Run: transform.Run{Project: "test", Target: "dev", TimeZone: time.UTC, Currency: "USD", Now: time.Date(2026, 3, 2, 6, 0, 0, 0, time.UTC)},
 	})
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"millrace/activate"
 	"millrace/activate/googledm"
 	"millrace/activate/hubspot"
+	"millrace/activate/postgres"
+	"millrace/activate/salesforce"
 	"millrace/extract"
 	builtin "millrace/extract/connectors"
 	"millrace/extract/file"
@@ -19,6 +21,7 @@ import (
 	"millrace/reports/section"
 	"millrace/reports/slack"
 	"millrace/transform"
+	"millrace/transform/identity"
 )
 
 // connectors is the list of what can be read. A new one is one YAML file in extract/connectors, or one folder and one line here.
@@ -54,12 +57,15 @@ func destinations() []activate.Connector {
 	return []activate.Connector{
 		hubspot.Connector(),
 		googledm.Connector(),
+		postgres.Connector(),
+		salesforce.Connector(),
 	}
 }
 
-// operators are the SQL nodes that need Go.
-func operators() map[string]transform.Operator {
-	return map[string]transform.Operator{}
+// operators are the SQL nodes that need Go. keyID is the keyed hash of identifiers under which tombstones are looked up; nil
+// where there is no state and so no tombstone.
+func operators(keyID func(kind, value string) string) map[string]transform.Operator {
+	return identity.Operators(keyID)
 }
 
 // reportCatalog is what a file of reports/ may use.

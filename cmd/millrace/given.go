@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 
 	"millrace/internal/fault"
 	"millrace/internal/project"
@@ -15,25 +16,43 @@ import (
 	"millrace/transform/relation"
 )
 
-// given are the relations that Go hands to the graph: what was decided, what was sent and what was run. They are there,
-// typed and empty, before anything was. Their versions follow their rows, so a build with nothing new is skipped.
-func (a *app) given(ctx context.Context, p *project.Project) ([]transform.Given, error) {
-	out := []transform.Given{givenDecisions(), givenSyncs()}
+// given are the relations that Go hands to the graph: what was decided, what was sent, what was run and what people said
+// about who is who. They are there, typed and empty, before anything was. Their versions follow their rows, so a build
+// with nothing new is skipped. The operators come along, since one of them needs the key of the state.
+func (a *app) given(ctx context.Context, p *project.Project) ([]transform.Given, map[string]transform.Operator, error) {
+	keys, err := a.givenKeys(p)
+	if err != nil {
+		return nil, nil, err
+	}
 	if _, err := os.Stat(p.StateFile()); errors.Is(err, fs.ErrNotExist) {
+		out, err := givenOf(ctx, nil)
+		return append(out, keys), operators(nil), err
+	}
+	db, err := state.Open(ctx, p.StateFile())
+	if err != nil {
+		return nil, nil, err
+	}
+	defer db.Close()
+	out, err := givenOf(ctx, db)
+	return append(out, keys), operators(db.Tombstones.KeyID), err
+}
+
+// givenOf reads the relations from the state; nil before there is one.
+func givenOf(ctx context.Context, db *state.DB) ([]transform.Given, error) {
+	out := []transform.Given{givenDecisions(), givenSyncs()}
+	who, err := givenIdentity(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	if db == nil {
 		for i := range out {
-			var err error
 			if out[i].Version, out[i].Rows, err = rowsOf([]struct{}{}, func(struct{}) []any { return nil }); err != nil {
 				return nil, err
 			}
 		}
 		ops, err := givenOps(ctx, nil)
-		return append(out, ops...), err
+		return slices.Concat(out, ops, who), err
 	}
-	db, err := state.Open(ctx, p.StateFile())
-	if err != nil {
-		return nil, err
-	}
-	defer db.Close()
 	decisions, err := db.Decisions.List(ctx, "")
 	if err != nil {
 		return nil, err
@@ -56,7 +75,7 @@ func (a *app) given(ctx context.Context, p *project.Project) ([]transform.Given,
 		return nil, err
 	}
 	ops, err := givenOps(ctx, db)
-	return append(out, ops...), err
+	return slices.Concat(out, ops, who), err
 }
 
 func givenDecisions() transform.Given {

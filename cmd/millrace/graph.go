@@ -22,12 +22,12 @@ func (a *app) graph(ctx context.Context, p *project.Project, now time.Time) (*tr
 	if err != nil {
 		return nil, err
 	}
-	given, err := a.given(ctx, p)
+	given, ops, err := a.given(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	return transform.Load(ctx, transform.LoadParams{
-		FS: os.DirFS(p.Dir), Raw: raw, Given: given, Operators: operators(), Log: a.log,
+		FS: os.DirFS(p.Dir), Raw: raw, Given: given, Operators: ops, Log: a.log,
 		Run: sqlRun(p, now),
 	})
 }

@@ -122,11 +122,11 @@ func (in *inspection) sql(ctx context.Context, a *app, now time.Time, badSources
 	if err != nil {
 		return err
 	}
-	given, err := a.given(ctx, in.project)
+	given, ops, err := a.given(ctx, in.project)
 	if err != nil {
 		return err
 	}
-	in.graph, err = transform.Load(ctx, transform.LoadParams{FS: os.DirFS(in.project.Dir), Raw: raw, Given: given, Run: sqlRun(in.project, now), Operators: operators()})
+	in.graph, err = transform.Load(ctx, transform.LoadParams{FS: os.DirFS(in.project.Dir), Raw: raw, Given: given, Run: sqlRun(in.project, now), Operators: ops})
 	if err == nil {
 		var bound *transform.Bound
 		if bound, err = transform.Bind(ctx, in.graph); err == nil {

@@ -1,7 +1,7 @@
 /* ---
 description: >
-  Evidence that two records are the same company: both hold the same identifier of its own. Each record is joined to the
-  first record of its identifier.
+  Evidence that two records are the same company: both hold the same identifier of its own. An identifier on many records
+  ties each of them to the first, which keeps the number of edges linear.
 materialized: table
 owner: revenue-operations
 columns:
@@ -9,24 +9,40 @@ columns:
   right_key: {description: The other record., data_tests: [not_null]}
   match_rule: {description: Identifier type that they share., data_tests: [not_null]}
   identifier_value: {description: The value that they share., data_tests: [not_null]}
+  weight: {description: "What the evidence is worth in thousandths of a bit, from seeds.identity_rules.", data_tests: [not_null]}
 data_tests:
   - unique_combination: {columns: [left_key, right_key, match_rule]}
   - expression: left_key < right_key
 --- */
-with anchored as (
+with own as (
   select
     record_key,
     identifier_type,
     identifier_value,
+    records,
     min(record_key) over (partition by identifier_type, identifier_value) as anchor_key
   from identity.company_identifiers
   where identifier_class = 'own'
+),
+shared as (
+  select
+    left_side.record_key as left_key,
+    right_side.record_key as right_key,
+    left_side.identifier_type as match_rule,
+    min(left_side.identifier_value) as identifier_value
+  from own as left_side
+  inner join own as right_side
+    on right_side.identifier_type = left_side.identifier_type
+    and right_side.identifier_value = left_side.identifier_value
+    and right_side.record_key > left_side.record_key
+  where left_side.records <= 12 or left_side.record_key = left_side.anchor_key
+  group by left_side.record_key, right_side.record_key, left_side.identifier_type
 )
 select
-  anchor_key as left_key,
-  record_key as right_key,
-  identifier_type as match_rule,
-  min(identifier_value) as identifier_value
-from anchored
-where record_key != anchor_key
-group by anchor_key, record_key, identifier_type
+  shared.left_key,
+  shared.right_key,
+  shared.match_rule,
+  shared.identifier_value,
+  rules.weight
+from shared
+inner join seeds.identity_rules as rules on rules.entity = 'company' and rules.match_rule = shared.match_rule

@@ -2,7 +2,7 @@
 description: >
   The identifiers of each company record with their class. Only a company's own identifier may join records: a domain that
   many differently named companies use is shared, a name in a country joins only where it does not contradict the domains,
-  and a person's name never does.
+  and a person's name or a value that a person blocked never does.
 materialized: table
 owner: revenue-operations
 unique_key: [record_key, identifier_type, identifier_value]
@@ -13,7 +13,7 @@ columns:
   records: {description: Records that hold the value., data_tests: [not_null]}
   names: {description: Different names among them., data_tests: [not_null]}
   domains: {description: Different domains among them., data_tests: [not_null]}
-  identifier_class: {description: "own, shared or ambiguous.", data_tests: [not_null, {accepted_values: {values: [own, shared, ambiguous]}}]}
+  identifier_class: {description: "own, shared, ambiguous or blocked.", data_tests: [not_null, {accepted_values: {values: [own, shared, ambiguous, blocked]}}]}
 data_tests:
   - unique_combination: {columns: [record_key, identifier_type, identifier_value]}
 --- */
@@ -38,6 +38,11 @@ counted as (
   from held
   where identifier_value is not null
   group by identifier_type, identifier_value
+),
+blocked as (
+  select distinct attribute, value
+  from identity.overrides
+  where entity = 'company' and kind = 'block' and revoked_at is null
 )
 select
   held.record_key,
@@ -47,6 +52,7 @@ select
   counted.names,
   counted.domains,
   case
+    when blocked.value is not null then 'blocked'
     when held.identifier_type = 'domain' and counted.names > 6 then 'shared'
     when held.identifier_type = 'name_country' and counted.domains > 1 then 'ambiguous'
     else 'own'
@@ -54,3 +60,4 @@ select
 from held
 inner join counted
   on counted.identifier_type = held.identifier_type and counted.identifier_value = held.identifier_value
+left join blocked on blocked.attribute = held.identifier_type and blocked.value = held.identifier_value

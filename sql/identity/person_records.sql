@@ -1,7 +1,7 @@
 /* ---
 description: >
   Every record that describes a person, one row per record of a source, with the normalised values that matching uses.
-  A record is never merged away: membership says whom it belongs to.
+  A record is never merged away: membership says whom it belongs to. Records of people who were erased are left out.
 materialized: table
 owner: revenue-operations
 unique_key: [record_key]
@@ -112,3 +112,4 @@ from parted
 left join seeds.role_inboxes on role_inboxes.local_part = parted.local_part
 left join seeds.free_mail_domains on free_mail_domains.domain = parted.domain_part
 left join seeds.countries on countries.name = lower(trim(parted.country))
+anti join identity.erased_records on erased_records.record_key = parted.record_key

@@ -1,0 +1,24 @@
+/* ---
+description: >
+  Which records are together, by the evidence and by what people recorded: merges first, then edges by weight, and never
+  across a split or into a locked entity. The cluster's name is a record of it and changes with it: ids are in
+  identity.company_membership.
+materialized: operator
+operator: identity_cluster
+owner: revenue-operations
+unique_key: [record_key]
+columns:
+  record_key: {description: Record., data_tests: [not_null, unique]}
+  cluster_key: {description: Record that the cluster is named by., data_tests: [not_null]}
+--- */
+select
+  'record' as item, record_key as left_key, null::varchar as right_key, null::bigint as weight,
+  null::bigint as number, null::varchar as kind, null::varchar as left_keys, null::varchar as right_keys
+from identity.company_records
+union all
+select 'edge', left_key, right_key, weight, null, null, null, null
+from identity.company_edges
+union all
+select 'override', null, null, null, override_id, kind, left_keys, right_keys
+from identity.overrides
+where entity = 'company' and revoked_at is null

@@ -41,6 +41,8 @@ type Harness struct {
 	Misfits []activate.Target
 	// Secrets must not occur in any error.
 	Secrets []string
+	// Lacks are disturbances that cannot occur or cannot be told from a good answer, each for a reason that the test says.
+	Lacks []Disturbance
 }
 
 // System is the simulated outside system of one test.
@@ -249,6 +251,9 @@ func Run(t *testing.T, h Harness) {
 		{Empty, true, nil, false},
 	} {
 		t.Run("disturbed: "+string(c.what), func(t *testing.T) {
+			if slices.Contains(h.Lacks, c.what) {
+				t.Skip("this system does not misbehave like that")
+			}
 			d, sys := open(t)
 			before := sys.Digest()
 			sys.Disturb(c.what, c.always)

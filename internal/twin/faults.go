@@ -16,6 +16,7 @@ import (
 	"millrace/internal/fault"
 	"millrace/internal/twin/google"
 	"millrace/internal/twin/hubspot"
+	"millrace/internal/twin/meta"
 	"millrace/internal/twin/salesforce"
 	"millrace/internal/twin/slack"
 	"millrace/internal/twin/stripe"
@@ -156,7 +157,8 @@ func (f *faults) around(vendor string, next http.Handler, w http.ResponseWriter,
 	case EmptySuccess:
 		send(w, http.StatusOK, map[string]any{"status": "COMPLETE", "results": []any{}, "data": []any{}, "has_more": false})
 	case Expired:
-		send(w, map[bool]int{true: http.StatusOK, false: http.StatusUnauthorized}[vendor == "slack"], expired(vendor))
+		status, body := expired(vendor)
+		send(w, status, body)
 	case Redirect:
 		w.Header().Set("Location", strings.TrimSuffix(x.Host, "/")+r.URL.RequestURI())
 		w.WriteHeader(http.StatusTemporaryRedirect)
@@ -294,6 +296,8 @@ func throttle(vendor string, w http.ResponseWriter) {
 	switch vendor {
 	case "salesforce":
 		status, body = salesforce.Throttled()
+	case "meta":
+		status, body = meta.Throttled()
 	default:
 		w.Header().Set("Retry-After", "1")
 		body = map[string]func() any{"hubspot": hubspot.Throttled, "stripe": stripe.Throttled, "google": google.Throttled, "slack": slack.Throttled}[vendor]()
@@ -303,9 +307,15 @@ func throttle(vendor string, w http.ResponseWriter) {
 
 // broken and expired are the vendors' own bodies for a refusal.
 func broken(vendor string) any {
-	return map[string]func() any{"hubspot": hubspot.Broken, "stripe": stripe.Broken, "google": google.Broken, "slack": slack.Broken, "salesforce": salesforce.Broken}[vendor]()
+	return map[string]func() any{"hubspot": hubspot.Broken, "stripe": stripe.Broken, "google": google.Broken, "slack": slack.Broken, "salesforce": salesforce.Broken, "meta": meta.Broken}[vendor]()
 }
 
-func expired(vendor string) any {
-	return map[string]func() any{"hubspot": hubspot.Expired, "stripe": stripe.Expired, "google": google.Expired, "slack": slack.Expired, "salesforce": salesforce.Expired}[vendor]()
+func expired(vendor string) (int, any) {
+	switch vendor {
+	case "slack":
+		return http.StatusOK, slack.Expired()
+	case "meta":
+		return meta.Expired()
+	}
+	return http.StatusUnauthorized, map[string]func() any{"hubspot": hubspot.Expired, "stripe": stripe.Expired, "google": google.Expired, "salesforce": salesforce.Expired}[vendor]()
 }

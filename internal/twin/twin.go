@@ -15,6 +15,7 @@ import (
 	"millrace/internal/twin/google"
 	"millrace/internal/twin/hubspot"
 	"millrace/internal/twin/market"
+	"millrace/internal/twin/meta"
 	"millrace/internal/twin/salesforce"
 	"millrace/internal/twin/slack"
 	"millrace/internal/twin/store"
@@ -40,6 +41,8 @@ type Credentials struct {
 	GoogleAdsCustomer, GA4Property, AudienceList           string // the accounts to read from and write to
 	GoogleConversion                                       string // the conversion action to tell events of
 	SalesforceClientID, SalesforceClientSecret             string
+	MetaToken, MetaAppSecret, MetaAccount                  string
+	MetaDataset, MetaAudience                              string
 }
 
 // DefaultCredentials are the credentials of every twin. A HubSpot token with "-readonly" appended may only read, any of
@@ -50,6 +53,7 @@ func DefaultCredentials() Credentials {
 		GoogleClientID: "twin.apps.example", GoogleClientSecret: "twin-google-secret", GoogleRefreshToken: "1//twin-refresh",
 		GoogleDeveloperToken: "twin-developer-token", GoogleAdsCustomer: "4815162342", GA4Property: "424242424", AudienceList: "7700001",
 		GoogleConversion: market.GoogleConverts, SalesforceClientID: "3MVG9.twin", SalesforceClientSecret: "twin-salesforce-secret",
+		MetaToken: "EAAtwinmeta", MetaAppSecret: "twin-meta-app-secret", MetaAccount: market.MetaAccount, MetaDataset: market.MetaDataset, MetaAudience: market.MetaAudience,
 	}
 }
 
@@ -98,6 +102,7 @@ func Open(dir string, o Options) (*Twin, error) {
 		}),
 	}
 	t.vendors["salesforce"] = salesforce.New(db, salesforce.Options{ClientID: c.SalesforceClientID, ClientSecret: c.SalesforceClientSecret, Enforce: o.Limits, Now: o.Now})
+	t.vendors["meta"] = meta.New(db, meta.Options{Token: c.MetaToken, AppSecret: c.MetaAppSecret, Account: c.MetaAccount, Enforce: o.Limits, Now: o.Now})
 	t.handler = http.HandlerFunc(t.serve)
 	return t, nil
 }
@@ -152,6 +157,8 @@ func vendorOf(path string) string {
 		return "slack"
 	case salesforce.Handles(path):
 		return "salesforce"
+	case meta.Handles(path):
+		return "meta"
 	}
 	return ""
 }

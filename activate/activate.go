@@ -56,6 +56,8 @@ type Capabilities struct {
 	Undo      UndoClass // how far what it did can be taken back
 	PerSecond float64   // calls it allows, for the estimate in a plan; 0: not known
 	MinPeople int       // smallest audience that is used at all
+	// MemberDays is after how many days a membership of an audience ends by itself; 0: never. Members are said again before.
+	MemberDays int
 }
 
 // Target is what a sync writes to: the object, its key and the fields.

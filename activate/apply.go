@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"sort"
 	"time"
@@ -112,6 +113,9 @@ func (e *Engine) Apply(ctx context.Context, s *Sync, d Destination, planID strin
 		return nil, &fault.Error{Msg: "nothing is sent: " + why, Value: planID, Hint: "A sync goes out only under --target prod with `live: true` in its file."}
 	}
 	if p.State == state.PlanApproved {
+		if p.rowsHash == "" {
+			return nil, e.void(ctx, p, "it was made by an older version of Millrace")
+		}
 		if s.Hash() != p.ConfigHash {
 			return nil, e.void(ctx, p, "the sync's file has changed since the plan was made")
 		}
@@ -141,63 +145,122 @@ func (e *Engine) void(ctx context.Context, p *Plan, why string) error {
 	return &fault.Error{Msg: "the plan is void: " + why, Value: p.ID, Hint: "Make a new one with `millrace plan`."}
 }
 
+// errNotFound ends the queueing of a plan whose row does not follow any more.
+type errNotFound struct{ row int }
+
+func (e *errNotFound) Error() string {
+	return fmt.Sprintf("row %d of the plan does not follow any more", e.row)
+}
+
 // enqueue finds the plan's rows again in the pinned build, checks that they are the ones that were approved, and puts
-// them into the outbox.
+// them into the outbox. The rows pass through one by one.
+//
+// The ledger may have moved since: a job of an earlier plan ended. That makes this plan void only when it touches one of
+// its rows, which then is not found again.
 func (e *Engine) enqueue(ctx context.Context, s *Sync, d Destination, p *Plan, r *delivery) error {
-	// The ledger may have moved since: a job of an earlier plan ended. That makes this plan void only when it touches one of
-	// its rows, which then is not found again below.
-	var err error
-	var found []*candidate
+	var rows iter.Seq2[state.OutboxRow, error]
 	if p.Kind == "undo" {
-		found, err = e.undoCandidates(ctx, s, p.Undoes)
+		found, err := e.undoCandidates(ctx, s, p.Undoes)
+		if err != nil {
+			return err
+		}
+		type place struct {
+			k string
+			o Op
+			h string
+		}
+		at := make(map[place]*candidate, len(found))
+		for _, c := range found {
+			at[place{c.k, c.op, c.hash}] = c
+		}
+		rows = e.planned(ctx, s, p, r, func(_ context.Context, x planRow, _ string) (*candidate, error) { return at[place{x.K, x.O, x.H}], nil })
 	} else {
-		var w Warehouse
-		var done func() error
-		if w, done, err = e.Open(ctx, p.BuildID); err != nil {
+		w, done, err := e.Open(ctx, p.BuildID)
+		if err != nil {
 			return fault.Hint(fault.Wrap(err, "sync %s: open build %s, which the plan was made from", s.Name, p.BuildID), "Make a new plan with `millrace plan`.")
 		}
 		defer func() { _ = done() }() // read-only
-		var df *difference
-		if df, err = e.diff(ctx, s, w, d, r.scope, nil); err == nil {
-			found = df.candidates
+		cutoff := s.refreshBefore(r.caps, p.Created)
+		cmp, err := e.compare(ctx, s, w, r.scope, cutoff)
+		if err != nil {
+			return err
 		}
-	}
-	if err != nil {
-		return err
-	}
-	type place struct {
-		k string
-		o Op
-		h string
-	}
-	at := make(map[place]*candidate, len(found))
-	for _, c := range found {
-		at[place{c.k, c.op, c.hash}] = c
-	}
-	rows := make([]state.OutboxRow, 0, len(p.rows))
-	for i, pr := range p.rows {
-		c, ok := at[place{pr.K, pr.O, pr.H}]
-		if !ok {
-			return e.void(ctx, p, fmt.Sprintf("row %d of it does not follow any more from build %s and from what the destination has acknowledged", i+1, p.BuildID))
-		}
-		sum := sha256.Sum256([]byte(p.Hash + "|" + pr.K + "|" + string(pr.O)))
-		about := fmt.Sprintf("%s|%s|%s|%s|%s|%d", r.caps.Account, s.File.Object, pr.K, pr.O, pr.H, p.LedgerVersion)
-		if c.op == Event || c.op == Insert {
-			about = fmt.Sprintf("%s|%s|%s|%s", r.caps.Account, s.File.Object, pr.K, pr.O) // of the business event, not of the run
-		}
-		idem := sha256.Sum256([]byte(about))
-		row := state.OutboxRow{ID: "o_" + hex.EncodeToString(sum[:10]), Seq: i, PlanID: p.ID, Sync: s.Name, Scope: r.scope, KeyID: c.keyID, Op: string(c.op),
-			Payload: state.Payload{Key: c.key, Set: c.set, RemoteID: c.remoteID, Expect: c.expect}, PayloadHash: e.payloadHash(c), Fields: c.fields(),
-			Subject: c.subject, DecisionID: c.decision, IdemKey: hex.EncodeToString(idem[:16]), Undoes: c.undoes}
-		rows = append(rows, row)
+		defer func() { _ = cmp.close() }() // temporary tables only
+		walk := &walk{e: e, s: s, d: d, scope: r.scope, cmp: cmp, df: &difference{drops: map[string]int{}}, cutoff: cutoff}
+		next, stop := iter.Pull2(walk.all(ctx))
+		defer stop()
+		rows = e.planned(ctx, s, p, r, func(ctx context.Context, x planRow, keyID string) (*candidate, error) {
+			if x.O == Remove || x.O == Archive {
+				entries, err := e.State.Ledger.Some(ctx, r.scope, []string{keyID})
+				if entry, ok := entries[keyID]; ok && err == nil {
+					c := walk.takeOut(entry, x.O)
+					c.finish()
+					return c, nil
+				}
+				return nil, err
+			}
+			// Both come in the order of the relation's keys; what the gate refused when the plan was made is passed over.
+			for {
+				c, err, more := next()
+				if err != nil || !more {
+					return nil, err
+				}
+				if c.k == x.K && c.op == x.O {
+					return c, nil
+				}
+			}
+		})
 	}
 	if err := e.point("enqueue:before"); err != nil {
 		return err
 	}
-	if err := e.State.Outbox.Enqueue(ctx, p.ID, rows, e.Clock()); err != nil {
+	err := e.State.Outbox.Enqueue(ctx, p.ID, rows, e.Clock())
+	var lost *errNotFound
+	if errors.As(err, &lost) {
+		return e.void(ctx, p, fmt.Sprintf("row %d of it does not follow any more from build %s and from what the destination has acknowledged", lost.row, p.BuildID))
+	}
+	if err != nil {
 		return err
 	}
 	return e.point("enqueue:after")
+}
+
+// planned turns the plan's stored rows into rows of the outbox. find gives the change that a row stands for, nil when there
+// is none; the change must be the one whose hash was approved.
+func (e *Engine) planned(ctx context.Context, s *Sync, p *Plan, r *delivery, find func(context.Context, planRow, string) (*candidate, error)) iter.Seq2[state.OutboxRow, error] {
+	return func(yield func(state.OutboxRow, error) bool) {
+		i := 0
+		for line, err := range e.State.Plans.Lines(ctx, p.ID, p.rowsHash) {
+			var pr planRow
+			if err == nil {
+				err = json.Unmarshal(line.Text, &pr)
+			}
+			var c *candidate
+			if err == nil {
+				c, err = find(ctx, pr, line.Aside)
+			}
+			if err == nil && (c == nil || c.hash != pr.H || c.k != pr.K || c.op != pr.O) {
+				err = &errNotFound{i + 1}
+			}
+			if err != nil {
+				yield(state.OutboxRow{}, err)
+				return
+			}
+			sum := sha256.Sum256([]byte(p.Hash + "|" + pr.K + "|" + string(pr.O)))
+			about := fmt.Sprintf("%s|%s|%s|%s|%s|%d", r.caps.Account, s.File.Object, pr.K, pr.O, pr.H, p.LedgerVersion)
+			if c.op == Event || c.op == Insert {
+				about = fmt.Sprintf("%s|%s|%s|%s", r.caps.Account, s.File.Object, pr.K, pr.O) // of the business event, not of the run
+			}
+			idem := sha256.Sum256([]byte(about))
+			row := state.OutboxRow{ID: "o_" + hex.EncodeToString(sum[:10]), Seq: i, PlanID: p.ID, Sync: s.Name, Scope: r.scope, KeyID: c.keyID, Op: string(c.op),
+				Payload: state.Payload{Key: c.key, Set: c.set, RemoteID: c.remoteID, Expect: c.expect}, PayloadHash: e.payloadHash(c), Fields: c.fields(),
+				Subject: c.subject, DecisionID: c.decision, IdemKey: hex.EncodeToString(idem[:16]), Undoes: c.undoes, Source: c.source}
+			if !yield(row, nil) {
+				return
+			}
+			i++
+		}
+	}
 }
 
 var openStates = []string{state.RowPending, state.RowRetry, state.RowInflight, state.RowUnknown, state.RowAccepted}
@@ -220,8 +283,6 @@ func (r *delivery) result(ctx context.Context, planID string, cause error) (*App
 	if err := r.e.finishAll(ctx, r); err != nil {
 		return nil, err
 	}
-	type reason struct{ state, message string }
-	why := map[reason]int{}
 	for id := range plans {
 		counts, err := r.e.State.Outbox.Counts(ctx, state.Filter{PlanID: id})
 		if err != nil {
@@ -231,16 +292,20 @@ func (r *delivery) result(ctx context.Context, planID string, cause error) (*App
 			out.States[st] += n
 			out.Planned += n
 		}
-		rows, err := r.e.State.Outbox.Rows(ctx, state.Filter{PlanID: id, States: []string{state.RowRejected, state.RowDead, state.RowUnknown, state.RowRetry, state.RowCancelled, state.RowShortfall}})
+		why, err := r.e.State.Outbox.Reasons(ctx, state.Filter{PlanID: id, States: []string{state.RowRejected, state.RowDead, state.RowUnknown, state.RowRetry, state.RowCancelled, state.RowShortfall}})
 		if err != nil {
 			return nil, err
 		}
-		for _, x := range rows {
-			why[reason{x.State, x.Message}]++
+	next:
+		for _, x := range why {
+			for i := range out.Problems {
+				if out.Problems[i].State == x.State && out.Problems[i].Message == x.Message {
+					out.Problems[i].Rows += x.Rows
+					continue next
+				}
+			}
+			out.Problems = append(out.Problems, Problem{x.State, x.Message, x.Rows})
 		}
-	}
-	for k, n := range why {
-		out.Problems = append(out.Problems, Problem{k.state, k.message, n})
 	}
 	sort.Slice(out.Problems, func(i, j int) bool {
 		a, b := out.Problems[i], out.Problems[j]
@@ -286,6 +351,9 @@ func (e *Engine) finishAll(ctx context.Context, r *delivery) error {
 		if err := e.point("finish:after"); err != nil {
 			return err
 		}
+	}
+	if err := e.compact(ctx, r.scope); err != nil {
+		e.log().Warn("the snapshot of the ledger could not be made; plans are slower until it is", "scope", r.scope, "error", err.Error())
 	}
 	return nil
 }

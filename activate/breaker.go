@@ -61,7 +61,7 @@ func (p *Plan) judge(s *Sync, rel relation.Relation, df *difference, caps Capabi
 		fixed("stale", VerdictHold, 1, fmt.Sprintf("%s is not from the newest build: %s", rel.Name, rel.StaleWhy))
 	}
 	if df.duplicates > 0 {
-		fixed("duplicate_key", VerdictHold, float64(df.duplicates), fmt.Sprintf("%d keys stand in more than one row, so none of their rows is sent (%s)", df.duplicates, df.example))
+		fixed("duplicate_key", VerdictHold, float64(df.duplicates), fmt.Sprintf("%d keys stand in more than one row, so none of their rows is sent (%s)", df.duplicates, mask(df.example)))
 	}
 	if len(past) > 0 && past[0].Rows > df.rows {
 		lost := past[0].Rows - df.rows

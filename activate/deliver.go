@@ -430,6 +430,7 @@ func (r *delivery) change(row state.OutboxRow, remote string, created bool, clai
 		}
 		return c
 	}
+	c.Source = row.Source
 	for f, v := range row.Payload.Set {
 		_, kept := theirs[f]
 		c.Set[f] = state.Field{V: v, Theirs: kept}

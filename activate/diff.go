@@ -5,13 +5,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"sort"
+	"time"
 
 	"millrace/internal/canon"
-	"millrace/internal/fault"
 	"millrace/internal/state"
 )
 
@@ -19,6 +21,7 @@ import (
 type want struct {
 	key, subject, decision string
 	values                 map[string]json.RawMessage // by field; empty ones that are skipped are left out
+	source                 []byte                     // fingerprint of the relation's row; nil: not known
 }
 
 // candidate is one change that would bring the destination to what the relation says.
@@ -30,6 +33,7 @@ type candidate struct {
 	set   map[string]json.RawMessage
 	old   map[string]state.Field
 	isNew bool // nothing is acknowledged for the key
+	again bool // nothing changes: what is there is said once more before it expires
 	hash  string
 
 	// Undo only: the outbox row that is taken back, its record, and what the destination must still hold.
@@ -62,18 +66,16 @@ type fieldCount struct {
 	Ours    int    `json:"ours"`    // rows in which a value of ours stands before the plan
 }
 
-// difference is everything that a plan is made of.
+// difference is what a plan counts.
 type difference struct {
 	rows       int // of the relation
 	known      int // keys in the ledger
 	unchanged  int
-	candidates []*candidate // removes before the rest, then by key
 	drops      map[string]int
-	fields     map[string]*fieldCount
+	filled     map[string]int // by field: entries of the ledger with a value of ours
 	duplicates int
-	example    string          // one duplicated key, masked
-	bad        string          // first bad value or key, for a person, masked
-	unsure     map[string]bool // keys whose rows are faulty: nothing is concluded from their absence
+	example    string // the first of the duplicated keys
+	bad        string // first bad value or key, for a person, masked
 }
 
 // Reasons for leaving rows out that come from the data, beside decision.Reason.
@@ -85,132 +87,305 @@ const (
 	dropQueued    = "queued"    // on its way already
 	dropUnsettled = "unsettled" // sent, and the answer is not known: settle it first
 	dropRefused   = "refused_before"
-	dropUndone    = "undone" // taken back; not sent again before it changes
+	dropUndone    = "undone"   // taken back; not sent again before it changes
+	dropNotOurs   = "not_ours" // gone from the relation, but the record was not made by us
+	dropTooLong   = "too_long"
+	dropNoOption  = "no_option"
 )
 
-// read gives the relation's rows with normal keys. Rows that cannot be sent are counted as drops.
-func (s *Sync) read(ctx context.Context, w Warehouse, d Destination, diff *difference) ([]want, error) {
-	t := s.Target()
-	var out []want
-	seen := map[string]int{} // key → place in out, -1 when it is a duplicate
-	for row, err := range w.Query(ctx, s.query()) {
-		if err != nil {
-			return nil, fault.Wrap(err, "sync %s: read %s", s.Name, s.File.Relation)
-		}
-		diff.rows++
-		if len(row) != 3+len(s.fields) {
-			return nil, fmt.Errorf("sync %s: the query gave %d columns instead of %d", s.Name, len(row), 3+len(s.fields))
-		}
-		key, _ := row[0].(string)
-		if key == "" {
-			diff.drops[dropNullKey]++
-			continue
-		}
-		if k, ok := d.(Keyer); ok {
-			normal, err := k.NormalKey(t, key)
-			if err != nil {
-				diff.drops[dropBadKey]++
-				if diff.bad == "" {
-					diff.bad = fmt.Sprintf("%s %s: %v", s.File.Key.Field, mask(key), err)
-				}
-				continue
-			}
-			key = normal
-		}
-		if at, twice := seen[key]; twice {
-			if at >= 0 {
-				out[at].key = "" // neither row is the right one
-				seen[key] = -1
-				diff.drops[dropDuplicate]++
-				diff.duplicates++
-				diff.unsure[key] = true
-				if diff.example == "" {
-					diff.example = mask(key)
-				}
-			}
-			diff.drops[dropDuplicate]++
-			continue
-		}
-		v := want{key: key, values: map[string]json.RawMessage{}}
-		v.subject, _ = row[1].(string)
-		v.decision, _ = row[2].(string)
-		bad := false
-		for i, f := range s.fields {
-			j, err := canon.JSON(row[3+i])
-			if err != nil {
-				bad = true
-				diff.drops[dropBadValue]++
-				if diff.bad == "" {
-					diff.bad = fmt.Sprintf("%s of %s: %v", f.Column, mask(key), err)
-				}
-				break
-			}
-			switch {
-			case canon.IsEmpty(j) && f.Null == "skip":
-			case canon.IsEmpty(j):
-				v.values[f.name] = json.RawMessage("null")
-			default:
-				v.values[f.name] = j
-			}
-		}
-		if bad {
-			seen[key] = -1
-			diff.unsure[key] = true
-			continue
-		}
-		seen[key] = len(out)
-		out = append(out, v)
-	}
-	return slices.DeleteFunc(out, func(v want) bool { return v.key == "" }), nil
+// walk is one pass from a comparison to candidates.
+type walk struct {
+	e     *Engine
+	s     *Sync
+	d     Destination
+	scope string
+	cmp   *comparison
+	df    *difference
+	// ask says which changes the gate lets through; nil lets all through, so that the rows of a plan can be found again at
+	// apply whatever the gate says by then.
+	ask    func(context.Context, []*candidate) ([]bool, error)
+	cutoff time.Time // memberships acknowledged before are said again
+	infos  map[string]FieldInfo
+	keyer  Keyer
+	target Target
+
+	twice map[keyBytes]bool // keys that stand in more than one row
 }
 
-// diff compares the relation with the ledger. may, when set, says which subjects an audience may hold; nil gives every
-// change that is possible, so that a plan's rows can be found again at apply whatever the gate says by then.
-func (e *Engine) diff(ctx context.Context, s *Sync, w Warehouse, d Destination, scope string, may func(context.Context, []*candidate) ([]bool, error)) (*difference, error) {
-	out := &difference{drops: map[string]int{}, fields: map[string]*fieldCount{}, unsure: map[string]bool{}}
-	wants, err := s.read(ctx, w, d, out)
+// chunkSize is how many rows are held at once.
+const chunkSize = 2000
+
+// walk compares the relation with the ledger and hands the candidates over, in an order that depends on nothing but the
+// data: what is taken away first, by key, then the rest by the relation's key. Memory holds a chunk, a hash for each row
+// that may differ, and what is taken away.
+func (w *walk) run(ctx context.Context, emit func([]*candidate) error) error {
+	w.target = w.s.Target()
+	w.keyer, _ = w.d.(Keyer)
+	df := w.df
+	stats, err := w.e.State.Ledger.Stats(ctx, w.scope)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	ledger, err := e.State.Ledger.All(ctx, scope)
-	if err != nil {
-		return nil, err
+	df.known, df.filled = stats.Entries, stats.Filled
+	df.rows, df.unchanged = w.cmp.total, w.cmp.same
+	if w.cmp.nullKeys > 0 {
+		df.drops[dropNullKey] += w.cmp.nullKeys
 	}
-	out.known = len(ledger)
-	for _, f := range s.fields {
-		n := &fieldCount{Field: f.name}
-		for _, entry := range ledger {
-			if v, ok := entry.Fields[f.name]; ok && !canon.IsEmpty(v.V) {
-				n.Ours++
+	w.twice = map[keyBytes]bool{}
+	for key, n := range w.cmp.twice {
+		if key, err = w.normal(key); err != nil {
+			return err
+		}
+		df.unchanged -= n
+		df.drops[dropDuplicate] += n
+		if err := w.duplicate(key); err != nil {
+			return err
+		}
+	}
+	if err := w.meetKeys(ctx); err != nil {
+		return err
+	}
+	var emitRow func(i int) bool
+	switch w.s.File.Mode {
+	case ModeAudience:
+		join, leave, err := w.audience(ctx)
+		if err != nil {
+			return err
+		}
+		if err := emitAll(leave, emit); err != nil {
+			return err
+		}
+		emitRow = func(i int) bool { return join[i/64]&(1<<(i%64)) != 0 }
+	case ModeMirror:
+		if w.ask == nil {
+			break
+		}
+		gone, err := w.gone(ctx)
+		if err != nil {
+			return err
+		}
+		if err := emitAll(gone, emit); err != nil {
+			return err
+		}
+	}
+	n := 0
+	return w.chunks(ctx, emitRow == nil, func(wants []want, entries map[string]state.Entry) error {
+		var out []*candidate
+		for _, v := range wants {
+			i := n
+			n++
+			c := w.e.candidate(v, w.s.ops()[len(w.s.ops())-1])
+			entry, known := entries[c.keyID]
+			c.isNew, c.old = !known, entry.Fields
+			if emitRow != nil {
+				if !emitRow(i) {
+					continue
+				}
+				c.set = v.values
+				c.again = sameMembers(entry, known, v)
+			} else if !w.record(c, entry, known) {
+				df.unchanged++
+				continue
+			}
+			c.finish()
+			out = append(out, c)
+		}
+		if len(out) == 0 {
+			return nil
+		}
+		return emit(out)
+	})
+}
+
+// all gives the candidates one by one.
+func (w *walk) all(ctx context.Context) iter.Seq2[*candidate, error] {
+	return func(yield func(*candidate, error) bool) {
+		enough := errors.New("enough")
+		err := w.run(ctx, func(cs []*candidate) error {
+			for _, c := range cs {
+				if !yield(c, nil) {
+					return enough
+				}
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, enough) {
+			yield(nil, err)
+		}
+	}
+}
+
+func emitAll(cs []*candidate, emit func([]*candidate) error) error {
+	sort.Slice(cs, func(i, j int) bool { return cs[i].key < cs[j].key })
+	for len(cs) > 0 {
+		part := cs[:min(len(cs), chunkSize)]
+		cs = cs[len(part):]
+		for _, c := range part {
+			c.finish()
+		}
+		if err := emit(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walk) normal(key string) (string, error) {
+	if w.keyer == nil {
+		return key, nil
+	}
+	return w.keyer.NormalKey(w.target, key)
+}
+
+func (w *walk) id(key string) (keyBytes, error) {
+	return state.KeyBytes(w.e.State.Vault().ID("key", key))
+}
+
+// duplicate notes a key that stands in more than one row.
+func (w *walk) duplicate(key string) error {
+	id, err := w.id(key)
+	if err != nil || w.twice[id] {
+		return err
+	}
+	w.twice[id] = true
+	w.df.duplicates++
+	if w.df.example == "" || key < w.df.example {
+		w.df.example = key
+	}
+	return nil
+}
+
+// meetKeys looks at the keys of all rows that may differ: which stand twice, and which entries still have a row.
+func (w *walk) meetKeys(ctx context.Context) error {
+	seen := map[keyBytes]struct{}{}
+	for row, err := range w.cmp.rows(ctx) {
+		if err != nil {
+			return err
+		}
+		key, err := w.normal(row.text(0))
+		if err != nil {
+			continue // counted when the row itself is read
+		}
+		id, err := w.id(key)
+		if err != nil {
+			return err
+		}
+		if _, again := seen[id]; again {
+			if err := w.duplicate(key); err != nil {
+				return err
 			}
 		}
-		out.fields[f.name] = n
+		seen[id] = struct{}{}
+		if _, ours := w.cmp.left[id]; ours {
+			w.cmp.left[id] = true
+		}
 	}
-	if s.File.Mode == ModeAudience {
-		err = e.diffAudience(ctx, s, wants, ledger, out, may)
-	} else {
-		e.diffRecords(s, wants, ledger, out)
+	return nil
+}
+
+// chunks reads the rows that may differ and hands over those that can be sent, with their entries. count is false for a
+// second pass over the same rows.
+func (w *walk) chunks(ctx context.Context, count bool, fn func([]want, map[string]state.Entry) error) error {
+	df := w.df
+	if !count {
+		df = &difference{drops: map[string]int{}}
 	}
+	var wants []want
+	var ids []string
+	flush := func() error {
+		if len(wants) == 0 {
+			return nil
+		}
+		entries, err := w.e.State.Ledger.Some(ctx, w.scope, ids)
+		if err != nil {
+			return err
+		}
+		kept := wants[:0]
+		for i, v := range wants {
+			if _, known := entries[ids[i]]; known {
+				k, err := state.KeyBytes(ids[i])
+				if err != nil {
+					return err
+				}
+				if _, left := w.cmp.left[k]; !left {
+					// Another row stands for this entry word for word: the key is there twice.
+					df.drops[dropDuplicate] += 2
+					df.unchanged--
+					if err := w.duplicate(v.key); err != nil {
+						return err
+					}
+					continue
+				}
+			}
+			kept = append(kept, v)
+		}
+		err = fn(kept, entries)
+		wants, ids = wants[:0], ids[:0]
+		return err
+	}
+	for row, err := range w.cmp.rows(ctx) {
+		if err != nil {
+			return err
+		}
+		v, ok, err := w.want(row, df)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		wants, ids = append(wants, v), append(ids, w.e.State.Vault().ID("key", v.key))
+		if len(wants) == chunkSize {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return flush()
+}
+
+// want reads one row of the relation; false when it cannot be sent, which is counted.
+func (w *walk) want(row sourceRow, df *difference) (want, bool, error) {
+	s := w.s
+	key, err := w.normal(row.text(0))
 	if err != nil {
-		return nil, err
-	}
-	for _, c := range out.candidates {
-		c.finish()
-	}
-	rank := map[Op]int{Remove: 0, Archive: 0}
-	sort.SliceStable(out.candidates, func(i, j int) bool {
-		a, b := out.candidates[i], out.candidates[j]
-		ra, oka := rank[a.op]
-		rb, okb := rank[b.op]
-		if oka != okb {
-			return oka
+		df.drops[dropBadKey]++
+		if df.bad == "" {
+			df.bad = fmt.Sprintf("%s %s: %v", s.File.Key.Field, mask(row.text(0)), err)
 		}
-		if ra != rb {
-			return ra < rb
+		return want{}, false, nil
+	}
+	id, err := w.id(key)
+	if err != nil {
+		return want{}, false, err
+	}
+	if w.twice[id] {
+		df.drops[dropDuplicate]++ // neither row is the right one
+		return want{}, false, nil
+	}
+	v := want{key: key, subject: row.text(1), decision: row.text(2), values: make(map[string]json.RawMessage, len(s.fields)), source: row.source}
+	for i, f := range s.fields {
+		j, err := f.spell(row.cells[3+i])
+		drop := dropBadValue
+		if err == nil {
+			drop, err = fits(w.infos[f.name], j)
 		}
-		return a.key < b.key
-	})
-	return out, nil
+		if err != nil {
+			df.drops[drop]++
+			if df.bad == "" {
+				df.bad = fmt.Sprintf("%s of %s: %v", f.Column, mask(key), err)
+			}
+			return want{}, false, nil
+		}
+		switch {
+		case canon.IsEmpty(j) && f.Null == "skip":
+		case canon.IsEmpty(j):
+			v.values[f.name] = json.RawMessage("null")
+		default:
+			v.values[f.name] = j
+		}
+	}
+	return v, true, nil
 }
 
 func (e *Engine) candidate(v want, op Op) *candidate {
@@ -218,116 +393,225 @@ func (e *Engine) candidate(v want, op Op) *candidate {
 	return &candidate{want: v, k: hex.EncodeToString(sum[:12]), keyID: e.State.Vault().ID("key", v.key), op: op, set: map[string]json.RawMessage{}}
 }
 
-func (e *Engine) diffRecords(s *Sync, wants []want, ledger map[string]state.Entry, out *difference) {
-	for _, v := range wants {
-		c := e.candidate(v, s.ops()[0])
-		entry, known := ledger[c.keyID]
-		c.isNew, c.old = !known, entry.Fields
-		if known && (s.File.Mode == ModeInsert || s.File.Mode == ModeEvent) {
-			out.unchanged++ // once is once, whatever the row says now
-			continue
-		}
-		for _, f := range s.fields {
-			value, has := v.values[f.name]
-			if !has || f.name == s.File.Key.Field {
-				continue
-			}
-			old, written := entry.Fields[f.name]
-			if written && string(old.V) == string(value) {
-				continue
-			}
-			if canon.IsEmpty(value) && (!written || canon.IsEmpty(old.V)) {
-				continue // clear empties what we wrote, never what we know nothing of
-			}
-			c.set[f.name] = value
-			n := out.fields[f.name]
-			switch {
-			case canon.IsEmpty(value):
-				n.Blanked++
-			case written && !canon.IsEmpty(old.V):
-				n.Changed++
-			default:
-				n.Filled++
-			}
-		}
-		if len(c.set) == 0 {
-			out.unchanged++ // also for a key that we have not met: an empty record helps nobody
-			continue
-		}
-		out.candidates = append(out.candidates, c)
+// record fills what has to be written for one record; false when nothing has.
+func (w *walk) record(c *candidate, entry state.Entry, known bool) bool {
+	mode := w.s.File.Mode
+	if known && (mode == ModeInsert || mode == ModeEvent) {
+		return false // once is once, whatever the row says now
 	}
+	for _, f := range w.s.fields {
+		value, has := c.values[f.name]
+		if !has || f.name == w.s.File.Key.Field && mode != ModeEvent {
+			continue
+		}
+		old, written := entry.Fields[f.name]
+		if written && string(old.V) == string(value) {
+			continue
+		}
+		if canon.IsEmpty(value) && (!written || canon.IsEmpty(old.V)) {
+			continue // clear empties what we wrote, never what we know nothing of
+		}
+		c.set[f.name] = value
+	}
+	return len(c.set) > 0 // also for a key that we have not met: an empty record helps nobody
 }
 
-func (e *Engine) diffAudience(ctx context.Context, s *Sync, wants []want, ledger map[string]state.Entry, out *difference, may func(context.Context, []*candidate) ([]bool, error)) error {
-	adds := make([]*candidate, 0, len(wants))
-	for _, v := range wants {
-		if len(v.values) == 0 {
-			out.drops[dropBadValue]++ // nobody can be matched by nothing
-			if out.bad == "" {
-				out.bad = mask(v.key) + " has no identifier"
+func (w *walk) takeOut(entry state.Entry, op Op) *candidate {
+	c := w.e.candidate(want{key: entry.Key, subject: entry.Subject}, op)
+	c.old, c.remoteID = entry.Fields, ""
+	if op == Archive {
+		c.remoteID, c.expect = entry.RemoteID, map[string]json.RawMessage{}
+		for f, v := range entry.Fields {
+			if !v.Theirs && !canon.IsEmpty(v.V) {
+				c.expect[f] = v.V
 			}
+		}
+		return c
+	}
+	for f, v := range entry.Fields {
+		c.set[f] = v.V
+	}
+	return c
+}
+
+// absent gives the entries whose key stands in no row any more.
+func (w *walk) absent(ctx context.Context, fn func(state.Entry)) error {
+	var ids []string
+	flush := func() error {
+		entries, err := w.e.State.Ledger.Some(ctx, w.scope, ids)
+		for _, entry := range entries {
+			fn(entry)
+		}
+		ids = ids[:0]
+		return err
+	}
+	for id, met := range w.cmp.left {
+		if met {
 			continue
 		}
-		c := e.candidate(v, Add)
-		c.set = v.values
-		adds = append(adds, c)
-	}
-	allowed := make([]bool, len(adds))
-	if may == nil {
-		for i := range allowed {
-			allowed[i] = true
+		if ids = append(ids, hex.EncodeToString(id[:])); len(ids) == chunkSize {
+			if err := flush(); err != nil {
+				return err
+			}
 		}
-	} else {
-		var err error
-		if allowed, err = may(ctx, adds); err != nil {
+	}
+	return flush()
+}
+
+// gone gives what a mirror archives: records that we made and whose row has left the relation. Records that we only wrote
+// to stay as they are.
+func (w *walk) gone(ctx context.Context) ([]*candidate, error) {
+	var out []*candidate
+	err := w.absent(ctx, func(entry state.Entry) {
+		if !entry.CreatedIt || entry.RemoteID == "" {
+			w.df.drops[dropNotOurs]++
+			return
+		}
+		out = append(out, w.takeOut(entry, Archive))
+	})
+	return out, err
+}
+
+func sameMembers(entry state.Entry, known bool, v want) bool {
+	same := known && len(entry.Fields) == len(v.values)
+	for f, x := range v.values {
+		same = same && string(entry.Fields[f].V) == string(x)
+	}
+	return same
+}
+
+// audience finds who joins, as one bit for each row that may differ, and who leaves: members without a row, members under
+// identifiers that changed, and members whom the gate does not let in any more, whether their row changed or not.
+func (w *walk) audience(ctx context.Context) (join []uint64, leave []*candidate, err error) {
+	df := w.df
+	n := 0
+	set := func(yes bool) {
+		if n%64 == 0 {
+			join = append(join, 0)
+		}
+		if yes {
+			join[n/64] |= 1 << (n % 64)
+		}
+		n++
+	}
+	err = w.chunks(ctx, true, func(wants []want, entries map[string]state.Entry) error {
+		adds := make([]*candidate, len(wants))
+		for i, v := range wants {
+			adds[i] = w.e.candidate(v, Add)
+			adds[i].set = v.values
+		}
+		allowed, err := w.allowed(ctx, adds)
+		if err != nil {
 			return err
 		}
-	}
-	takeOut := func(entry state.Entry) {
-		r := e.candidate(want{key: entry.Key, subject: entry.Subject}, Remove)
-		for f, v := range entry.Fields {
-			r.set[f] = v.V
-		}
-		r.old = entry.Fields
-		out.candidates = append(out.candidates, r)
-	}
-	stays := map[string]bool{}
-	for key := range out.unsure {
-		stays[e.State.Vault().ID("key", key)] = true
-	}
-	for i, c := range adds {
-		entry, member := ledger[c.keyID]
-		c.isNew = !member
-		same := member && len(entry.Fields) == len(c.set)
-		for f, v := range c.set {
-			same = same && string(entry.Fields[f].V) == string(v)
-		}
-		switch {
-		case member && !allowed[i]:
-			continue // left for the loop below: a member who may not stay is taken out
-		case member && same:
-			stays[c.keyID] = true
-			out.unchanged++
-			if may != nil {
-				continue
+		for i, c := range adds {
+			entry, member := entries[c.keyID]
+			same := sameMembers(entry, member, c.want)
+			old := member && !w.cutoff.IsZero() && entry.AckedAt.Before(w.cutoff)
+			switch {
+			case len(c.values) == 0: // nobody can be matched by nothing
+				df.drops[dropBadValue]++
+				if df.bad == "" {
+					df.bad = mask(c.key) + " has no identifier"
+				}
+				if member {
+					leave = append(leave, w.takeOut(entry, Remove))
+				}
+				set(false)
+			case !allowed[i]:
+				if member {
+					leave = append(leave, w.takeOut(entry, Remove))
+				}
+				set(false)
+			case same && !old:
+				df.unchanged++
+				set(false)
+			case same:
+				set(true) // said again before it expires
+			default:
+				if member {
+					leave = append(leave, w.takeOut(entry, Remove)) // under the old identifiers
+				}
+				set(true)
 			}
-			takeOut(entry) // possible, if the gate refused the member when the plan was made
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if w.ask == nil {
+		return join, nil, nil // at apply, who leaves is found in the ledger
+	}
+	if err := w.absent(ctx, func(entry state.Entry) { leave = append(leave, w.takeOut(entry, Remove)) }); err != nil {
+		return nil, nil, err
+	}
+	out, err := w.unwelcome(ctx)
+	return join, append(leave, out...), err
+}
+
+func (w *walk) allowed(ctx context.Context, cs []*candidate) ([]bool, error) {
+	if w.ask != nil {
+		return w.ask(ctx, cs)
+	}
+	out := make([]bool, len(cs))
+	for i := range out {
+		out[i] = true
+	}
+	return out, nil
+}
+
+// unwelcome finds members whose row has not changed and whom the gate does not let in any more.
+func (w *walk) unwelcome(ctx context.Context) ([]*candidate, error) {
+	if w.cmp.settled == nil {
+		return nil, nil
+	}
+	var out, chunk []*candidate
+	flush := func() error {
+		if len(chunk) == 0 {
+			return nil
+		}
+		ok, err := w.ask(ctx, chunk)
+		if err != nil {
+			return err
+		}
+		var ids []string
+		for i, c := range chunk {
+			if !ok[i] {
+				ids = append(ids, c.keyID)
+			}
+		}
+		entries, err := w.e.State.Ledger.Some(ctx, w.scope, ids)
+		for _, entry := range entries {
+			out = append(out, w.takeOut(entry, Remove))
+			w.df.unchanged--
+		}
+		chunk = chunk[:0]
+		return err
+	}
+	for row, err := range w.cmp.settled(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		key, err := w.normal(row.text(0))
+		if err != nil {
 			continue
-		case member:
-			stays[c.keyID] = true
-			takeOut(entry) // under the old identifiers
 		}
-		if allowed[i] {
-			out.candidates = append(out.candidates, c)
-			for f := range c.set {
-				out.fields[f].Filled++
+		if id, err := w.id(key); err != nil || w.twice[id] {
+			if err != nil {
+				return nil, err
+			}
+			continue // nothing is concluded from a row that stands twice
+		}
+		c := w.e.candidate(want{key: key, subject: row.text(1), decision: row.text(2)}, Add)
+		for _, f := range w.s.fields {
+			c.set[f.name] = json.RawMessage("null") // the gate judges names of fields, not values
+		}
+		if chunk = append(chunk, c); len(chunk) == 50*chunkSize {
+			if err := flush(); err != nil {
+				return nil, err
 			}
 		}
 	}
-	for id, entry := range ledger {
-		if !stays[id] {
-			takeOut(entry)
-		}
-	}
-	return nil
+	return out, flush()
 }

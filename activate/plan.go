@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"millrace/internal/fault"
@@ -47,6 +49,7 @@ type Plan struct {
 	Fields        []*fieldCount  `json:"fields"`
 	Breakers      []Breaker      `json:"breakers"`
 	Samples       []Sample       `json:"samples"`
+	Bad           string         `json:"bad_example,omitempty"` // why a row cannot be sent, masked
 	Undo          UndoClass      `json:"undo"`
 	Undoes        string         `json:"undoes,omitempty"`    // undo: the plan that it takes back
 	Conflicts     []Conflict     `json:"conflicts,omitempty"` // undo: what somebody changed since
@@ -60,7 +63,9 @@ type Plan struct {
 	Created       time.Time      `json:"created_at"`
 	Expires       time.Time      `json:"expires_at"`
 
-	rows []planRow
+	counts   map[string]*fieldCount
+	rows     []planRow // of plans made by older versions only
+	rowsHash string
 }
 
 // Sample is one row of the plan as a person may see it.
@@ -117,51 +122,84 @@ func (e *Engine) Plan(ctx context.Context, s *Sync, d Destination) (*Plan, error
 	if p.LedgerVersion, err = e.State.Ledger.Version(ctx, scope); err != nil {
 		return nil, err
 	}
+	var infos map[string]FieldInfo
+	if describer, ok := d.(Describer); ok {
+		list, err := describer.Describe(ctx, s.File.Object)
+		if err != nil {
+			return nil, fault.Wrap(err, "sync %s: %s", s.Name, s.File.Destination)
+		}
+		if infos, err = s.describe(list, rel); err != nil {
+			return nil, err
+		}
+	}
 	gate := e.gate(s, false)
 	refused := map[string]int{}
 	ask := func(ctx context.Context, cs []*candidate) ([]bool, error) {
 		return judge(ctx, gate, s, cs, refused)
 	}
-	var may func(context.Context, []*candidate) ([]bool, error)
-	if s.File.Mode == ModeAudience {
-		may = ask
-	}
-	df, err := e.diff(ctx, s, w, d, scope, may)
+	df := &difference{drops: map[string]int{}}
+	cutoff := s.refreshBefore(caps, p.Created)
+	cmp, err := e.compare(ctx, s, w, scope, cutoff)
 	if err != nil {
 		return nil, err
 	}
-	kept, err := e.waiting(ctx, scope, df)
+	defer func() { _ = cmp.close() }() // temporary tables only
+	draft, err := e.State.Plans.Draft(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ok, err := ask(ctx, kept)
-	if err != nil {
-		return nil, err
-	}
-	var changes []*candidate
-	for i, c := range kept {
-		if ok[i] {
-			changes = append(changes, c)
-		}
-	}
-	for r, n := range refused {
-		df.drops[r] += n
-	}
-	p.fill(s, df, changes)
 	personal := map[string]bool{}
 	for _, f := range s.fields {
 		for _, c := range rel.Columns {
 			personal[f.name] = personal[f.name] || c.Name == f.Column && c.PII != ""
 		}
 	}
-	p.sample(changes, personal)
+	p.begin(s)
+	pick := &sampler{personal: personal}
+	walk := &walk{e: e, s: s, d: d, scope: scope, cmp: cmp, df: df, ask: ask, cutoff: cutoff, infos: infos}
+	err = walk.run(ctx, func(cs []*candidate) error {
+		kept, err := e.waiting(ctx, scope, df, cs)
+		if err != nil {
+			return err
+		}
+		ok := make([]bool, len(kept))
+		if s.File.Mode == ModeAudience { // was asked already
+			for i := range ok {
+				ok[i] = true
+			}
+		} else if ok, err = ask(ctx, kept); err != nil {
+			return err
+		}
+		for i, c := range kept {
+			if !ok[i] {
+				continue
+			}
+			p.count(c)
+			pick.see(c)
+			if err := addRow(ctx, draft, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, errors.Join(err, draft.Drop(context.WithoutCancel(ctx)))
+	}
+	for r, n := range refused {
+		df.drops[r] += n
+	}
+	p.Rows, p.Known, p.Unchanged, p.Drops, p.Bad = df.rows, df.known, df.unchanged, df.drops, df.bad
+	for _, n := range p.Fields {
+		n.Ours = df.filled[n.Field]
+	}
+	p.Samples = pick.samples()
 	p.estimate(caps)
 	past, err := e.past(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	p.judge(s, rel, df, caps, past)
-	return p, e.store(ctx, p, scope)
+	return p, e.store(ctx, p, scope, draft)
 }
 
 // judge asks the gate about candidates; refused ones are counted once for each subject's row. A guard that could not
@@ -197,13 +235,17 @@ func judge(ctx context.Context, g decision.Gate, s *Sync, cs []*candidate, refus
 }
 
 // waiting leaves out what is on its way already, what is not settled, and what was refused or taken back in the same form.
-func (e *Engine) waiting(ctx context.Context, scope string, df *difference) ([]*candidate, error) {
-	latest, err := e.State.Outbox.Latest(ctx, scope)
+func (e *Engine) waiting(ctx context.Context, scope string, df *difference, cs []*candidate) ([]*candidate, error) {
+	ids := make([]string, len(cs))
+	for i, c := range cs {
+		ids[i] = c.keyID
+	}
+	latest, err := e.State.Outbox.Latest(ctx, scope, ids)
 	if err != nil {
 		return nil, err
 	}
 	var out []*candidate
-	for _, c := range df.candidates {
+	for _, c := range cs {
 		l, ok := latest[c.keyID]
 		same := ok && l.Hash == e.payloadHash(c)
 		switch {
@@ -229,61 +271,92 @@ func (e *Engine) waiting(ctx context.Context, scope string, df *difference) ([]*
 
 func (e *Engine) payloadHash(c *candidate) string { return e.State.Vault().ID("payload", c.hash) }
 
-func (p *Plan) fill(s *Sync, df *difference, changes []*candidate) {
-	p.Rows, p.Known, p.Unchanged, p.Drops, p.Changes = df.rows, df.known, df.unchanged, df.drops, len(changes)
-	counts := map[string]*fieldCount{}
+// begin prepares the histogram.
+func (p *Plan) begin(s *Sync) {
+	p.counts = map[string]*fieldCount{}
 	for _, f := range s.fields {
-		if f.name == s.File.Key.Field && s.File.Mode != ModeAudience {
+		if f.name == s.File.Key.Field && s.File.Mode != ModeAudience && s.File.Mode != ModeEvent {
 			continue
 		}
-		counts[f.name] = &fieldCount{Field: f.name, Ours: df.fields[f.name].Ours}
-		p.Fields = append(p.Fields, counts[f.name])
-	}
-	for _, c := range changes {
-		switch {
-		case c.op == Add || c.op == Remove:
-			p.Ops[string(c.op)]++
-		case c.isNew:
-			p.Ops["new"]++
-		default:
-			p.Ops["changed"]++
-		}
-		for f, v := range c.set {
-			n := counts[f]
-			if n == nil || c.op == Remove {
-				continue
-			}
-			old := c.old[f]
-			switch {
-			case string(v) == "null":
-				n.Blanked++
-			case len(old.V) > 0 && string(old.V) != "null":
-				n.Changed++
-			default:
-				n.Filled++
-			}
-		}
-		p.rows = append(p.rows, planRow{K: c.k, O: c.op, H: c.hash, F: c.fields(), D: c.decision})
+		p.counts[f.name] = &fieldCount{Field: f.name}
+		p.Fields = append(p.Fields, p.counts[f.name])
 	}
 }
 
-func (p *Plan) sample(changes []*candidate, personal map[string]bool) {
-	// Evenly through the plan rather than its head: keys that sort first are often test records.
-	step := max(1, len(changes)/sampleSize)
-	for i := 0; i < len(changes) && len(p.Samples) < sampleSize; i += step {
-		c := changes[i]
-		x := Sample{Key: mask(c.key), Op: string(c.op)}
-		if c.op != Add && c.op != Remove {
+// count adds one change.
+func (p *Plan) count(c *candidate) {
+	p.Changes++
+	switch {
+	case c.again:
+		p.Ops["again"]++
+	case c.op == Add || c.op == Remove || c.op == Archive:
+		p.Ops[string(c.op)]++
+	case c.isNew:
+		p.Ops["new"]++
+	default:
+		p.Ops["changed"]++
+	}
+	if c.op == Remove || c.again {
+		return
+	}
+	for f, v := range c.set {
+		n := p.counts[f]
+		if n == nil {
+			continue
+		}
+		old := c.old[f]
+		switch {
+		case string(v) == "null":
+			n.Blanked++
+		case len(old.V) > 0 && string(old.V) != "null":
+			n.Changed++
+		default:
+			n.Filled++
+		}
+	}
+}
+
+// sampler keeps a few changes out of any number: those whose keys have the smallest hashes, which is fair and the same
+// every time.
+type sampler struct {
+	personal map[string]bool
+	kept     []*candidate
+}
+
+func (x *sampler) see(c *candidate) {
+	if len(x.kept) == sampleSize && c.k >= x.kept[sampleSize-1].k {
+		return
+	}
+	i, _ := slices.BinarySearchFunc(x.kept, c, func(a, b *candidate) int { return strings.Compare(a.k, b.k) })
+	x.kept = slices.Insert(x.kept, i, c)
+	x.kept = x.kept[:min(len(x.kept), sampleSize)]
+}
+
+func (x *sampler) samples() []Sample {
+	out := []Sample{}
+	for _, c := range x.kept {
+		v := Sample{Key: mask(c.key), Op: string(c.op)}
+		if c.op != Add && c.op != Remove && c.op != Archive {
 			for _, f := range c.fields() {
 				from := "(not known)"
 				if old, ok := c.old[f]; ok {
-					from = sample(old.V, personal[f])
+					from = sample(old.V, x.personal[f])
 				}
-				x.Fields = append(x.Fields, SampleChange{Field: f, From: from, To: sample(c.set[f], personal[f])})
+				v.Fields = append(v.Fields, SampleChange{Field: f, From: from, To: sample(c.set[f], x.personal[f])})
 			}
 		}
-		p.Samples = append(p.Samples, x)
+		out = append(out, v)
 	}
+	return out
+}
+
+// addRow adds a change to a plan in the making. The key id is not part of the plan: it differs between installations.
+func addRow(ctx context.Context, draft *state.Draft, c *candidate) error {
+	line, err := json.Marshal(planRow{K: c.k, O: c.op, H: c.hash, F: c.fields(), D: c.decision, U: c.undoes})
+	if err != nil {
+		return err
+	}
+	return draft.Add(ctx, line, c.keyID)
 }
 
 func (p *Plan) estimate(c Capabilities) {
@@ -327,9 +400,11 @@ func (p *Plan) seal() error {
 	if err != nil {
 		return err
 	}
-	rows, err := json.Marshal(p.rows)
-	if err != nil {
-		return err
+	rows := []byte(p.rowsHash)
+	if p.rowsHash == "" { // as older versions did
+		if rows, err = json.Marshal(p.rows); err != nil {
+			return err
+		}
 	}
 	sum := sha256.Sum256(append(append(body, '\n'), rows...))
 	p.Hash = hex.EncodeToString(sum[:])
@@ -339,13 +414,17 @@ func (p *Plan) seal() error {
 
 // store saves the plan in the state that its verdict gives it. An empty plan is not stored: it would only hide the
 // last one that mattered.
-func (e *Engine) store(ctx context.Context, p *Plan, scope string) error {
+func (e *Engine) store(ctx context.Context, p *Plan, scope string, draft *state.Draft) error {
+	p.rowsHash = draft.Hash()
 	if err := p.seal(); err != nil {
 		return err
 	}
 	switch p.Verdict {
 	case VerdictEmpty:
 		p.State = VerdictEmpty
+		if err := draft.Drop(ctx); err != nil {
+			return err
+		}
 		return e.State.Plans.VoidOthers(ctx, p.Sync, p.Kind)
 	case VerdictWithin:
 		p.State = state.PlanApproved
@@ -358,12 +437,8 @@ func (e *Engine) store(ctx context.Context, p *Plan, scope string) error {
 	if err != nil {
 		return err
 	}
-	rows, err := json.Marshal(p.rows)
-	if err != nil {
-		return err
-	}
 	if err := e.State.Plans.Save(ctx, state.Plan{ID: p.ID, Hash: p.Hash, Kind: p.Kind, Sync: p.Sync, Scope: scope, Verdict: p.Verdict, State: p.State,
-		BuildID: p.BuildID, Body: body, Rows: rows, RunID: e.RunID, By: p.By, Created: p.Created, Expires: p.Expires}); err != nil {
+		BuildID: p.BuildID, Body: body, RowsHash: p.rowsHash, RunID: e.RunID, By: p.By, Created: p.Created, Expires: p.Expires}, draft); err != nil {
 		return err
 	}
 	stored, ok, err := e.State.Plans.Get(ctx, p.ID)
@@ -382,8 +457,8 @@ func decodePlan(x state.Plan) (*Plan, error) {
 	if err := json.Unmarshal(x.Body, &p); err != nil {
 		return nil, fmt.Errorf("plan %s: %w", x.ID, err)
 	}
-	p.State = x.State
-	if len(x.Rows) > 0 {
+	p.State, p.rowsHash = x.State, x.RowsHash
+	if x.RowsHash == "" && len(x.Rows) > 0 {
 		if err := json.Unmarshal(x.Rows, &p.rows); err != nil {
 			return nil, fmt.Errorf("plan %s: %w", x.ID, err)
 		}

@@ -251,7 +251,7 @@ func TestApprovalBinds(t *testing.T) {
 			t.Fatal(err)
 		}
 		stored.ID, stored.Body = "p_forged", []byte(strings.Replace(string(stored.Body), `"changes":5`, `"changes":1`, 1))
-		if err := r.db.Plans.Save(t.Context(), stored); err != nil {
+		if err := r.db.Plans.Save(t.Context(), stored, nil); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := r.engine().Load(t.Context(), "p_forged"); err == nil || !strings.Contains(err.Error(), "not the one that was made") {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -24,6 +25,7 @@ const (
 	ModeUpdate   = "update"
 	ModeInsert   = "insert"
 	ModeEvent    = "event"
+	ModeMirror   = "mirror"
 	ModeAudience = "audience"
 )
 
@@ -38,7 +40,7 @@ type SyncFile struct {
 	Destination string      `yaml:"destination" required:"true" doc:"which kind of system" example:"hubspot"`
 	Config      config.Node `yaml:"config" doc:"account and credentials: see the destination"`
 	Object      string      `yaml:"object" required:"true" doc:"which object there; for an audience its id" example:"contacts"`
-	Mode        string      `yaml:"mode" enum:"upsert,update,insert,event,audience" default:"upsert" doc:"upsert: write records, make missing ones. update: write existing ones only. insert: make missing ones, never write existing ones. event: tell each key once (conversions, messages, calls). audience: keep the members equal to the rows"`
+	Mode        string      `yaml:"mode" enum:"upsert,update,insert,event,mirror,audience" default:"upsert" doc:"upsert: write records, make missing ones. update: write existing ones only. insert: make missing ones, never write existing ones. event: tell each key once (conversions, messages, calls). mirror: upsert, and archive records that we made when their row is gone. audience: keep the members equal to the rows"`
 
 	Key      KeySpec               `yaml:"key" required:"true" doc:"what identifies a row there"`
 	Mapping  config.Map[FieldSpec] `yaml:"mapping" required:"true" doc:"field there: column here"`
@@ -66,10 +68,11 @@ func (k *KeySpec) ShortSchema() map[string]any { return nil }
 
 // FieldSpec is one mapped field.
 type FieldSpec struct {
-	Column string `yaml:"column" required:"true" doc:"column of the relation"`
-	Null   string `yaml:"null" enum:"skip,clear" default:"skip" doc:"skip: an empty value leaves the field alone. clear: it empties a value that we wrote"`
-	If     string `yaml:"if" enum:"always,empty,ours_last" default:"always" doc:"empty: fill gaps only. ours_last: write only while the field holds what we last wrote, so a person's edit wins"`
-	Max    *Limit `yaml:"max_changed_pct" doc:"limit on the share of known rows in which this field changes"`
+	Column string   `yaml:"column" required:"true" doc:"column of the relation"`
+	Null   string   `yaml:"null" enum:"skip,clear" default:"skip" doc:"skip: an empty value leaves the field alone. clear: it empties a value that we wrote"`
+	If     string   `yaml:"if" enum:"always,empty,ours_last" default:"always" doc:"empty: fill gaps only. ours_last: write only while the field holds what we last wrote, so a person's edit wins"`
+	Steps  []string `yaml:"transform" doc:"spelling, in this order: trim, lower, upper, text, first(80), date, seconds, milliseconds, round, round(2)" example:"[trim, lower]"`
+	Max    *Limit   `yaml:"max_changed_pct" doc:"limit on the share of known rows in which this field changes"`
 }
 
 // FromShort reads `lead_score: score`.
@@ -142,7 +145,8 @@ type Sync struct {
 type field struct {
 	name string // there
 	FieldSpec
-	node config.Node
+	steps []Transform
+	node  config.Node
 }
 
 // ParseSync reads a sync file against the catalog of destinations. All problems are returned together.
@@ -210,7 +214,13 @@ func (s *Sync) check(catalog []Connector) error {
 		if e.Key == f.Key.Field && e.Value.Column != f.Key.Column {
 			l.Add(e.Node.Fault("Map it to the key's column, or leave it out.", "the key field is mapped to another column than the key"))
 		}
-		s.fields = append(s.fields, field{e.Key, e.Value, e.Node})
+		steps, err := parseTransforms(e.Value.Steps)
+		if err != nil {
+			var bad *fault.Error
+			errors.As(err, &bad)
+			l.Add(e.Node.Fault(bad.Hint, "%s: %q", bad.Msg, bad.Value))
+		}
+		s.fields = append(s.fields, field{e.Key, e.Value, steps, e.Node})
 	}
 	sort.Slice(s.fields, func(i, j int) bool { return s.fields[i].name < s.fields[j].name })
 	if f.Consent == "" {
@@ -274,6 +284,8 @@ func (s *Sync) ops() []Op {
 		return []Op{Insert}
 	case ModeEvent:
 		return []Op{Event}
+	case ModeMirror:
+		return []Op{Archive, Upsert}
 	case ModeAudience:
 		return []Op{Remove, Add}
 	}
@@ -343,6 +355,18 @@ func (s *Sync) fit(b relation.Build, c Capabilities) (relation.Relation, error) 
 	}
 	return r, l.Or()
 }
+
+// refreshBefore is the instant before which a membership was acknowledged so long ago that it is said again, so that it does
+// not end by itself; zero when memberships do not end.
+func (s *Sync) refreshBefore(c Capabilities, now time.Time) time.Time {
+	if s.File.Mode != ModeAudience || c.MemberDays <= 0 {
+		return time.Time{}
+	}
+	return now.AddDate(0, 0, -(c.MemberDays - min(refreshAhead, c.MemberDays/3))).Truncate(24 * time.Hour)
+}
+
+// refreshAhead is how many days before its end a membership is said again.
+const refreshAhead = 30
 
 func ident(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 

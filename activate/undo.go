@@ -119,6 +119,10 @@ func (e *Engine) PlanUndo(ctx context.Context, s *Sync, d Destination, planID st
 		changes = candidates
 	}
 	p.Changes = len(changes)
+	draft, err := e.State.Plans.Draft(ctx)
+	if err != nil {
+		return nil, err
+	}
 	counts := map[string]*fieldCount{}
 	for _, c := range changes {
 		p.Ops[string(c.op)]++
@@ -137,7 +141,9 @@ func (e *Engine) PlanUndo(ctx context.Context, s *Sync, d Destination, planID st
 				}
 			}
 		}
-		p.rows = append(p.rows, planRow{K: c.k, O: c.op, H: c.hash, F: c.fields(), U: c.undoes})
+		if err := addRow(ctx, draft, c); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortFunc(p.Fields, func(a, b *fieldCount) int {
 		if a.Field < b.Field {
@@ -151,7 +157,7 @@ func (e *Engine) PlanUndo(ctx context.Context, s *Sync, d Destination, planID st
 	if p.Changes == 0 {
 		p.Verdict = VerdictEmpty
 	}
-	return p, e.store(ctx, p, scope)
+	return p, e.store(ctx, p, scope, draft)
 }
 
 // conflicts looks at what the destination holds now and leaves out what would restore nothing.

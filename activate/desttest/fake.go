@@ -209,6 +209,18 @@ func (w *World) write(op activate.Op, r activate.Row) activate.Result {
 		if rec != nil && sameValues(rec.Values, r.Values) { // a set of identifiers, not of people
 			delete(w.Records, key)
 		}
+	case activate.Insert:
+		if rec != nil {
+			return activate.Result{ID: r.ID, Status: activate.Rejected, Class: "exists", RemoteID: rec.ID, Message: "there is such a record"}
+		}
+		w.nextID++
+		rec = &Thing{ID: fmt.Sprint("r", w.nextID), Values: map[string]string{}}
+		for f, v := range r.Values {
+			rec.Values[f] = string(v)
+		}
+		w.Records[key] = rec
+		w.Created[key]++
+		res.Created, res.RemoteID = true, rec.ID
 	default:
 		if rec == nil {
 			if op == activate.Update {
@@ -252,7 +264,7 @@ type Records struct{ base }
 
 // NewRecords opens a CRM over a world.
 func NewRecords(w *World, batch int) *Records {
-	return &Records{base{w, activate.Capabilities{Account: "acct", Ops: []activate.Op{activate.Upsert, activate.Update, activate.Archive}, MaxBatch: batch, PerRow: true, Repeat: true, Undo: activate.UndoExact, PerSecond: 10}}}
+	return &Records{base{w, activate.Capabilities{Account: "acct", Ops: []activate.Op{activate.Upsert, activate.Update, activate.Insert, activate.Archive}, MaxBatch: batch, PerRow: true, Repeat: true, Undo: activate.UndoExact, PerSecond: 10}}}
 }
 
 // Read looks records up.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"regexp"
+	"slices"
 	"strings"
 
 	"millrace/transform/relation"
@@ -23,11 +24,12 @@ func (s *Source) Build() relation.Build {
 
 var selected = regexp.MustCompile(`cast\("([^"]+)" as varchar\)|null|"([^"]+)"`)
 
-// Query yields the selected columns of every row, in the order of Rows.
+// Query yields the selected columns of every row, by the first column, which holds text.
 func (s *Source) Query(_ context.Context, sql string) iter.Seq2[[]any, error] {
 	list := strings.ReplaceAll(sql[len("select "):strings.Index(sql, " from ")], ` as "key"`, "")
 	columns := selected.FindAllStringSubmatch(list, -1)
 	return func(yield func([]any, error) bool) {
+		var rows [][]any
 		for _, r := range s.Rows {
 			row := make([]any, len(columns))
 			for i, m := range columns {
@@ -36,6 +38,14 @@ func (s *Source) Query(_ context.Context, sql string) iter.Seq2[[]any, error] {
 					row[i] = int64(n)
 				}
 			}
+			rows = append(rows, row)
+		}
+		slices.SortStableFunc(rows, func(a, b []any) int {
+			x, _ := a[0].(string)
+			y, _ := b[0].(string)
+			return strings.Compare(x, y)
+		})
+		for _, row := range rows {
 			if !yield(row, nil) {
 				return
 			}

@@ -81,12 +81,31 @@ func (a *app) engine(s *session) *activate.Engine {
 			if err != nil {
 				return nil, nil, err
 			}
-			return warehouse{&b}, b.Close, nil
+			return syncWarehouse{warehouse{&b}, duck.Options{Threads: threads(s.p), MemoryLimit: memoryLimit(s.p), TempDir: filepath.Join(targetDir(s.p), "tmp")}}, b.Close, nil
 		},
 		Consent: func(ctx context.Context, purpose, channel string, subjects []string) (map[string]decision.ConsentState, error) {
 			return a.consent(ctx, s, purpose, channel, subjects)
 		},
 	}
+}
+
+// syncWarehouse is a build whose relations can be compared with what is acknowledged inside the database.
+type syncWarehouse struct {
+	warehouse
+	limits duck.Options
+}
+
+// Attach gives the build's file.
+func (w syncWarehouse) Attach(ctx context.Context) (string, duck.Options, error) {
+	res, err := w.db.Query(ctx, "select path from duckdb_databases() where database_name = current_database()")
+	if err != nil {
+		return "", w.limits, err
+	}
+	if len(res.Rows) != 1 {
+		return "", w.limits, fmt.Errorf("the build's file is not known to its database")
+	}
+	path, _ := res.Rows[0][0].(string)
+	return path, w.limits, nil
 }
 
 // consentRelation is what SQL knows of people's will; a project that has none relies on the state's own records.
@@ -150,6 +169,9 @@ func (a *app) act(ctx context.Context, s *session) ([]syncSummary, error) {
 		return nil, err
 	}
 	if _, err := s.state.Plans.Expire(ctx, s.now); err != nil {
+		return nil, err
+	}
+	if err := a.holdByQuality(ctx, s, list); err != nil {
 		return nil, err
 	}
 	e := a.engine(s)

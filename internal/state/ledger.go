@@ -30,6 +30,7 @@ type Entry struct {
 	CreatedIt bool // the record is in the destination because of us
 	OutboxID  string
 	AckedAt   time.Time
+	Source    []byte // fingerprint of the relation's row that stands acknowledged in full; nil: not known
 }
 
 type entryBody struct {
@@ -51,18 +52,6 @@ func (s Ledger) Version(ctx context.Context, scope string) (int64, error) {
 	return v, nil
 }
 
-// All gives a scope's entries by key id.
-func (s Ledger) All(ctx context.Context, scope string) (map[string]Entry, error) {
-	list, err := all(ctx, s.d.db, "read ledger", func(r scanner) (Entry, error) {
-		return s.scan(r, scope)
-	}, `select key_id, body, claim, remote_id, created_it, outbox_id, acked_at from acked where scope = ?`, scope)
-	out := make(map[string]Entry, len(list))
-	for _, e := range list {
-		out[e.KeyID] = e
-	}
-	return out, err
-}
-
 // Some gives the entries of the named keys; keys without one are left out.
 func (s Ledger) Some(ctx context.Context, scope string, keyIDs []string) (map[string]Entry, error) {
 	out := make(map[string]Entry, len(keyIDs))
@@ -74,7 +63,7 @@ func (s Ledger) Some(ctx context.Context, scope string, keyIDs []string) (map[st
 			args = append(args, k)
 		}
 		list, err := all(ctx, s.d.db, "read ledger", func(r scanner) (Entry, error) { return s.scan(r, scope) },
-			`select key_id, body, claim, remote_id, created_it, outbox_id, acked_at from acked where scope = ? and key_id in (`+marks(len(part))+`)`, args...)
+			`select key_id, body, claim, remote_id, created_it, outbox_id, acked_at, source from acked where scope = ? and key_id in (`+marks(len(part))+`)`, args...)
 		if err != nil {
 			return nil, err
 		}
@@ -88,7 +77,7 @@ func (s Ledger) Some(ctx context.Context, scope string, keyIDs []string) (map[st
 func (s Ledger) scan(r scanner, scope string) (Entry, error) {
 	var e Entry
 	var sealed []byte
-	if err := r.Scan(&e.KeyID, &sealed, &e.Claim, text{&e.RemoteID}, &e.CreatedIt, &e.OutboxID, instant{&e.AckedAt}); err != nil {
+	if err := r.Scan(&e.KeyID, &sealed, &e.Claim, text{&e.RemoteID}, &e.CreatedIt, &e.OutboxID, instant{&e.AckedAt}, &e.Source); err != nil {
 		return e, err
 	}
 	plain, err := s.d.vault.open("acked "+scope+" "+e.KeyID, sealed)
@@ -111,23 +100,30 @@ type Change struct {
 	Claim                      string
 	RemoteID                   string
 	CreatedIt                  bool
+	Source                     []byte // fingerprint of the relation's row that the entry now holds in full; nil: not known
 }
 
-// ledgerTx moves entries within one transaction, with its statements prepared once.
+// ledgerTx moves entries within one transaction, with its statements prepared once. Close it before the commit.
 type ledgerTx struct {
-	l                         Ledger
-	bump, read, write, remove *sql.Stmt
+	l                                      Ledger
+	bump, read, write, remove, gone, field *sql.Stmt
+	versions                               map[string]int64            // one step of the version for a transaction
+	entries                                map[string]int              // change of the number of entries, by scope
+	filled                                 map[string]map[string]int64 // change of ledger_fields
 }
 
 func (s Ledger) begin(ctx context.Context, t *sql.Tx) (*ledgerTx, error) {
-	x := &ledgerTx{l: s}
+	x := &ledgerTx{l: s, versions: map[string]int64{}, entries: map[string]int{}, filled: map[string]map[string]int64{}}
 	for q, into := range map[string]**sql.Stmt{
-		`insert into ledgers (scope, version) values (?, 1) on conflict (scope) do update set version = version + 1 returning version`: &x.bump,
-		`select key_id, body, claim, remote_id, created_it, outbox_id, acked_at from acked where scope = ? and key_id = ?`:             &x.read,
-		`delete from acked where scope = ? and key_id = ?`:                                                                             &x.remove,
-		`insert into acked (scope, key_id, body, claim, remote_id, created_it, outbox_id, version, acked_at) values (?,?,?,?,?,?,?,?,?)
+		// A ledger that begins now is counted from its first entry.
+		`insert into ledgers (scope, version, counted) values (?, 1, 1) on conflict (scope) do update set version = version + 1 returning version`: &x.bump,
+		`select key_id, body, claim, remote_id, created_it, outbox_id, acked_at, source from acked where scope = ? and key_id = ?`:                 &x.read,
+		`delete from acked where scope = ? and key_id = ?`: &x.remove,
+		`insert into acked_gone (scope, key_id, version) values (?,?,?) on conflict (scope, key_id) do update set version = excluded.version`:        &x.gone,
+		`insert into ledger_fields (scope, field, filled) values (?,?,?) on conflict (scope, field) do update set filled = filled + excluded.filled`: &x.field,
+		`insert into acked (scope, key_id, body, claim, remote_id, created_it, outbox_id, version, acked_at, source) values (?,?,?,?,?,?,?,?,?,?)
 			on conflict (scope, key_id) do update set body = excluded.body, claim = excluded.claim, remote_id = excluded.remote_id, created_it = excluded.created_it,
-			outbox_id = excluded.outbox_id, version = excluded.version, acked_at = excluded.acked_at`: &x.write,
+			outbox_id = excluded.outbox_id, version = excluded.version, acked_at = excluded.acked_at, source = excluded.source`: &x.write,
 	} {
 		st, err := t.PrepareContext(ctx, q) // closed with the transaction
 		if err != nil {
@@ -138,23 +134,59 @@ func (s Ledger) begin(ctx context.Context, t *sql.Tx) (*ledgerTx, error) {
 	return x, nil
 }
 
+func holds(v json.RawMessage) bool { return len(v) > 0 && string(v) != "null" && string(v) != `""` }
+
+func (x *ledgerTx) count(scope, field string, by int64) {
+	if x.filled[scope] == nil {
+		x.filled[scope] = map[string]int64{}
+	}
+	x.filled[scope][field] += by
+}
+
 func (x *ledgerTx) apply(ctx context.Context, c Change, outboxID string, at time.Time) error {
-	var version int64
-	if err := x.bump.QueryRowContext(ctx, c.Scope).Scan(&version); err != nil {
+	version, ok := x.versions[c.Scope]
+	if !ok {
+		if err := x.bump.QueryRowContext(ctx, c.Scope).Scan(&version); err != nil {
+			return err
+		}
+		x.versions[c.Scope] = version
+	}
+	e, err := x.l.scan(x.read.QueryRowContext(ctx, c.Scope, c.KeyID), c.Scope)
+	known := err == nil
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
 	if c.Remove {
+		if !known {
+			return nil
+		}
+		for f, v := range e.Fields {
+			if holds(v.V) {
+				x.count(c.Scope, f, -1)
+			}
+		}
+		x.entries[c.Scope]--
+		if _, err := x.gone.ExecContext(ctx, c.Scope, c.KeyID, version); err != nil {
+			return err
+		}
 		_, err := x.remove.ExecContext(ctx, c.Scope, c.KeyID)
 		return err
 	}
-	e, err := x.l.scan(x.read.QueryRowContext(ctx, c.Scope, c.KeyID), c.Scope)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return err
+	if !known {
+		x.entries[c.Scope]++
 	}
 	if e.Fields == nil {
 		e.Fields = map[string]Field{}
 	}
 	for f, v := range c.Set {
+		was, is := holds(e.Fields[f].V), holds(v.V)
+		if was != is {
+			by := int64(1)
+			if was {
+				by = -1
+			}
+			x.count(c.Scope, f, by)
+		}
 		e.Fields[f] = v
 	}
 	body, err := json.Marshal(entryBody{Key: c.Key, Subject: c.Subject, Fields: e.Fields})
@@ -166,8 +198,28 @@ func (x *ledgerTx) apply(ctx context.Context, c Change, outboxID string, at time
 		remote = e.RemoteID
 	}
 	_, err = x.write.ExecContext(ctx, c.Scope, c.KeyID, x.l.d.vault.seal("acked "+c.Scope+" "+c.KeyID, body), c.Claim, nullable(remote), c.CreatedIt || e.CreatedIt,
-		outboxID, version, stamp(at))
+		outboxID, version, stamp(at), c.Source)
 	return err
+}
+
+// close writes the counts that follow from the changes.
+func (x *ledgerTx) close(ctx context.Context, t *sql.Tx) error {
+	for scope, fields := range x.filled {
+		for f, by := range fields {
+			if by == 0 {
+				continue
+			}
+			if _, err := x.field.ExecContext(ctx, scope, f, by); err != nil {
+				return err
+			}
+		}
+	}
+	for scope, by := range x.entries {
+		if _, err := t.ExecContext(ctx, `update ledgers set entries = entries + ? where scope = ?`, by, scope); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Outcome is what became of one row of a batch.
@@ -265,7 +317,7 @@ func (s Outbox) outcomes(ctx context.Context, t *sql.Tx, end AttemptEnd, rows []
 			}
 		}
 	}
-	return nil
+	return ledger.close(ctx, t)
 }
 
 // Job is an asynchronous piece of work at a destination that only counts.

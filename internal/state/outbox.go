@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -61,6 +62,7 @@ type OutboxRow struct {
 	Class       string
 	Message     string
 	Undoes      string
+	Source      []byte // fingerprint of the relation's row, for the ledger; nil: not known
 	Created     time.Time
 	Updated     time.Time
 }
@@ -71,7 +73,9 @@ type Outbox struct{ d *DB }
 // Enqueue puts a plan's rows into the outbox as pending and marks the plan as being applied, in one transaction. Rows that
 // are there already stay as they are, so it can be repeated after a crash. Rows of earlier plans for the same keys that
 // have not been sent are superseded.
-func (s Outbox) Enqueue(ctx context.Context, planID string, rows []OutboxRow, at time.Time) error {
+//
+// The rows are taken one by one while the transaction is open; an error among them leaves everything as it was.
+func (s Outbox) Enqueue(ctx context.Context, planID string, rows iter.Seq2[OutboxRow, error], at time.Time) error {
 	return s.d.tx(ctx, "queue plan "+planID, func(t *sql.Tx) error {
 		res, err := t.ExecContext(ctx, `update plans set state = ? where plan_id = ? and state in (?, ?)`, PlanApplying, planID, PlanApproved, PlanApplying)
 		if err != nil {
@@ -86,12 +90,15 @@ func (s Outbox) Enqueue(ctx context.Context, planID string, rows []OutboxRow, at
 		}
 		defer over.Close()
 		ins, err := t.PrepareContext(ctx, `insert into outbox (outbox_id, seq, plan_id, sync, scope, key_id, op, state, payload, payload_hash, fields, subject,
-			decision_id, idem_key, undoes, created_at, updated_at) values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) on conflict (outbox_id) do nothing`)
+			decision_id, idem_key, undoes, source, created_at, updated_at) values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) on conflict (outbox_id) do nothing`)
 		if err != nil {
 			return err
 		}
 		defer ins.Close()
-		for _, r := range rows {
+		for r, err := range rows {
+			if err != nil {
+				return err
+			}
 			if _, err := over.ExecContext(ctx, RowSuperseded, stamp(at), r.Scope, r.KeyID, planID, RowPending, RowRetry); err != nil {
 				return err
 			}
@@ -104,7 +111,7 @@ func (s Outbox) Enqueue(ctx context.Context, planID string, rows []OutboxRow, at
 				return err
 			}
 			if _, err := ins.ExecContext(ctx, r.ID, r.Seq, planID, r.Sync, r.Scope, r.KeyID, r.Op, RowPending, s.d.vault.seal("outbox "+r.ID, payload), r.PayloadHash,
-				string(fields), nullable(r.Subject), nullable(r.DecisionID), r.IdemKey, nullable(r.Undoes), stamp(at), stamp(at)); err != nil {
+				string(fields), nullable(r.Subject), nullable(r.DecisionID), r.IdemKey, nullable(r.Undoes), r.Source, stamp(at), stamp(at)); err != nil {
 				return err
 			}
 		}
@@ -113,7 +120,7 @@ func (s Outbox) Enqueue(ctx context.Context, planID string, rows []OutboxRow, at
 }
 
 const outboxColumns = `outbox_id, seq, plan_id, sync, scope, key_id, op, state, attempts, next_at, payload, payload_hash, fields, subject, decision_id,
-	idem_key, attempt_id, job_id, remote_id, created_it, class, message, undoes, created_at, updated_at`
+	idem_key, attempt_id, job_id, remote_id, created_it, class, message, undoes, source, created_at, updated_at`
 
 func (s Outbox) scan(r scanner) (OutboxRow, error) {
 	var v OutboxRow
@@ -122,7 +129,7 @@ func (s Outbox) scan(r scanner) (OutboxRow, error) {
 	var attempt sql.NullInt64
 	err := r.Scan(&v.ID, &v.Seq, &v.PlanID, &v.Sync, &v.Scope, &v.KeyID, &v.Op, &v.State, &v.Attempts, instant{&v.NextAt}, &payload, &v.PayloadHash, &fields,
 		text{&v.Subject}, text{&v.DecisionID}, &v.IdemKey, &attempt, text{&v.JobID}, text{&v.RemoteID}, &v.CreatedIt, text{&v.Class}, text{&v.Message},
-		text{&v.Undoes}, instant{&v.Created}, instant{&v.Updated})
+		text{&v.Undoes}, &v.Source, instant{&v.Created}, instant{&v.Updated})
 	if err != nil {
 		return v, err
 	}
@@ -236,6 +243,21 @@ func (s Outbox) Counts(ctx context.Context, f Filter) (map[string]int, error) {
 	return out, err
 }
 
+// Reason counts the rows of a plan that ended or wait for one reason.
+type Reason struct {
+	State, Message string
+	Rows           int
+}
+
+// Reasons counts rows in the given states by what was said about them, the most frequent first.
+func (s Outbox) Reasons(ctx context.Context, f Filter) ([]Reason, error) {
+	q, args := f.where()
+	return all(ctx, s.d.db, "count reasons", func(r scanner) (Reason, error) {
+		var v Reason
+		return v, r.Scan(&v.State, text{&v.Message}, &v.Rows)
+	}, `select state, message, count(*) from outbox where `+q+` group by state, message order by count(*) desc, state, message`, args...)
+}
+
 // Plans gives the plans of a scope that have rows in one of the states, oldest first.
 func (s Outbox) Plans(ctx context.Context, scope string, states ...string) ([]string, error) {
 	q, args := Filter{Scope: scope, States: states}.where()
@@ -245,25 +267,36 @@ func (s Outbox) Plans(ctx context.Context, scope string, states ...string) ([]st
 	}, `select plan_id from outbox where `+q+` group by plan_id order by min(rowid)`, args...)
 }
 
-// Latest gives, for each key of a scope, the state and payload hash of its newest row; a plan uses it to leave out what
-// was refused, taken back, or is still on its way.
-func (s Outbox) Latest(ctx context.Context, scope string) (map[string]LatestRow, error) {
+// Latest gives, for each of the named keys of a scope, the state and payload hash of its newest row; a plan uses it to
+// leave out what was refused, taken back, or is still on its way. Keys that were never sent are left out.
+func (s Outbox) Latest(ctx context.Context, scope string, keyIDs []string) (map[string]LatestRow, error) {
+	out := make(map[string]LatestRow, len(keyIDs))
 	type pair struct {
 		key string
 		row LatestRow
 	}
-	list, err := all(ctx, s.d.db, "read outbox", func(r scanner) (pair, error) {
-		var p pair
-		return p, r.Scan(&p.key, &p.row.ID, &p.row.State, &p.row.Hash, &p.row.Op, text{&p.row.Message})
-	}, `select key_id, outbox_id, state, payload_hash, op, message from (
-			select *, row_number() over (partition by key_id order by rowid desc) as nth from outbox
-			where scope = ? and undoes is null and state <> 'superseded')
-		where nth = 1`, scope)
-	out := make(map[string]LatestRow, len(list))
-	for _, p := range list {
-		out[p.key] = p.row
+	for len(keyIDs) > 0 {
+		part := keyIDs[:min(len(keyIDs), 500)]
+		keyIDs = keyIDs[len(part):]
+		args := []any{scope}
+		for _, k := range part {
+			args = append(args, k)
+		}
+		list, err := all(ctx, s.d.db, "read outbox", func(r scanner) (pair, error) {
+			var p pair
+			return p, r.Scan(&p.key, &p.row.ID, &p.row.State, &p.row.Hash, &p.row.Op, text{&p.row.Message})
+		}, `select key_id, outbox_id, state, payload_hash, op, message from (
+				select *, row_number() over (partition by key_id order by rowid desc) as nth from outbox
+				where scope = ? and key_id in (`+marks(len(part))+`) and undoes is null and state <> 'superseded')
+			where nth = 1`, args...)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range list {
+			out[p.key] = p.row
+		}
 	}
-	return out, err
+	return out, nil
 }
 
 // LatestRow is what became of the newest row for a key.

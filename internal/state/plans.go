@@ -33,13 +33,15 @@ type Plan struct {
 	State   string
 	BuildID string
 	Body    json.RawMessage
-	Rows    []byte
-	RunID   string
-	By      string // who asked for it
-	Created time.Time
-	Expires time.Time
-	Summary json.RawMessage
-	Ended   time.Time
+	Rows    []byte // of plans made by older versions; newer ones have pieces, see Draft
+	// RowsHash is the SHA-256 of the plan's rows in order; empty for plans made by older versions.
+	RowsHash string
+	RunID    string
+	By       string // who asked for it
+	Created  time.Time
+	Expires  time.Time
+	Summary  json.RawMessage
+	Ended    time.Time
 }
 
 // Approval is a verdict of a person, or of the recorded policy, about one plan.
@@ -57,28 +59,31 @@ type Plans struct{ d *DB }
 
 // Save stores a plan; saving the same one again changes nothing, except that a void one may be asked for anew. Older
 // plans of the same sync that nobody has acted on become void: what they were made from is history.
-func (s Plans) Save(ctx context.Context, p Plan) error {
+func (s Plans) Save(ctx context.Context, p Plan, draft *Draft) error {
 	return s.d.tx(ctx, "store plan "+p.ID, func(t *sql.Tx) error {
 		if _, err := t.ExecContext(ctx, `update plans set state = ? where sync = ? and kind = ? and plan_id <> ? and state in (?, ?, ?)`,
 			PlanVoid, p.Sync, p.Kind, p.ID, PlanWaiting, PlanBlocked, PlanApproved); err != nil {
 			return err
 		}
-		_, err := t.ExecContext(ctx, `insert into plans (plan_id, hash, kind, sync, scope, verdict, state, build_id, body, rows, run_id, created_by, created_at, expires_at)
-			values (?,?,?,?,?,?,?,?,?,?,?,?,?,?) on conflict (plan_id) do update set state = excluded.state, run_id = excluded.run_id,
+		_, err := t.ExecContext(ctx, `insert into plans (plan_id, hash, kind, sync, scope, verdict, state, build_id, body, rows, rows_hash, run_id, created_by, created_at, expires_at)
+			values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) on conflict (plan_id) do update set state = excluded.state, run_id = excluded.run_id,
 			created_by = excluded.created_by, created_at = excluded.created_at, expires_at = excluded.expires_at where plans.state = 'void' and
 			not exists (select 1 from outbox where outbox.plan_id = plans.plan_id)`,
-			p.ID, p.Hash, p.Kind, p.Sync, p.Scope, p.Verdict, p.State, p.BuildID, string(p.Body), s.d.vault.seal("plan "+p.ID, p.Rows), p.RunID, p.By,
+			p.ID, p.Hash, p.Kind, p.Sync, p.Scope, p.Verdict, p.State, p.BuildID, string(p.Body), s.d.vault.seal("plan "+p.ID, p.Rows), nullable(p.RowsHash), p.RunID, p.By,
 			stamp(p.Created), stamp(p.Expires))
-		return err
+		if err != nil || draft == nil {
+			return err
+		}
+		return draft.become(ctx, t, p.ID)
 	})
 }
 
-const planColumns = `plan_id, hash, kind, sync, scope, verdict, state, build_id, body, run_id, created_by, created_at, expires_at, summary, ended_at`
+const planColumns = `coalesce(rows_hash, ''), plan_id, hash, kind, sync, scope, verdict, state, build_id, body, run_id, created_by, created_at, expires_at, summary, ended_at`
 
 func scanPlan(r scanner) (Plan, error) {
 	var p Plan
 	var body, summary string
-	err := r.Scan(&p.ID, &p.Hash, &p.Kind, &p.Sync, &p.Scope, &p.Verdict, &p.State, &p.BuildID, &body, &p.RunID, &p.By,
+	err := r.Scan(&p.RowsHash, &p.ID, &p.Hash, &p.Kind, &p.Sync, &p.Scope, &p.Verdict, &p.State, &p.BuildID, &body, &p.RunID, &p.By,
 		instant{&p.Created}, instant{&p.Expires}, text{&summary}, instant{&p.Ended})
 	p.Body = json.RawMessage(body)
 	if summary != "" {

@@ -9,6 +9,7 @@ import (
 	"millrace/activate/hubspot"
 	"millrace/activate/postgres"
 	"millrace/activate/salesforce"
+	"millrace/activate/webhook"
 	"millrace/extract"
 	builtin "millrace/extract/connectors"
 	"millrace/extract/file"
@@ -59,6 +60,7 @@ func destinations() []activate.Connector {
 		googledm.Connector(),
 		postgres.Connector(),
 		salesforce.Connector(),
+		webhook.Connector(),
 	}
 }
 

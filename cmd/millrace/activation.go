@@ -178,6 +178,9 @@ func (a *app) planNow(ctx context.Context, names []string, fail, again bool) (er
 	if _, err := s.state.Plans.Expire(ctx, s.now); err != nil {
 		return err
 	}
+	if err := a.holdByQuality(ctx, s, list); err != nil {
+		return err
+	}
 	e := a.engine(s)
 	e.Again = again
 	var errs fault.List

@@ -20,6 +20,7 @@ func (a *app) commands() []*cobra.Command {
 		newLsCmd(a),
 		newDigestCmd(a),
 		newLineageCmd(a),
+		newQualityCmd(a),
 		newDecideCmd(a),
 		newPlanCmd(a),
 		newApproveCmd(a),

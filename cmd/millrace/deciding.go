@@ -73,6 +73,7 @@ type policySummary struct {
 	New      int            `json:"new"`
 	Counts   map[string]int `json:"decisions"`
 	Held     int            `json:"held_out,omitempty"`
+	Waiting  string         `json:"waiting,omitempty"` // why nothing was decided
 	Error    string         `json:"error,omitempty"`
 }
 
@@ -88,6 +89,10 @@ func (a *app) decide(ctx context.Context, s *session, names ...string) ([]policy
 		return nil, err
 	}
 	defer build.Close()
+	quality, err := a.sessionQuality(ctx, s)
+	if err != nil {
+		return nil, err
+	}
 	var out []policySummary
 	var errs fault.List
 	for _, p := range list {
@@ -96,6 +101,12 @@ func (a *app) decide(ctx context.Context, s *session, names ...string) ([]policy
 		}
 		began := a.clock()
 		sum := policySummary{Policy: p.Name, Mode: p.File.Mode}
+		if held := quality.on(policyReads(p)...); len(held) > 0 {
+			sum.Waiting = "data quality: " + held[0].Detail
+			a.con.Step("decide", "HOLD", p.Name, "decides nothing new: "+held[0].Detail+"; what was decided stands", 0)
+			out = append(out, sum)
+			continue
+		}
 		res, err := a.decideOne(ctx, s, p, warehouse{build})
 		if err != nil {
 			errs.Add(fault.Wrap(err, "policy %s", p.Name))

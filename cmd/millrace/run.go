@@ -29,6 +29,7 @@ type runSummary struct {
 	Resumes string                 `json:"resumes,omitempty"`
 	Extract []extract.StreamResult `json:"extract"`
 	Build   *buildSummary          `json:"build,omitempty"`
+	Quality *qualitySummary        `json:"quality,omitempty"`
 	Decide  []policySummary        `json:"decide"`
 	Sync    []syncSummary          `json:"sync"`
 	Reports []reportOutcome        `json:"reports"`
@@ -102,7 +103,12 @@ const alertTime = time.Minute
 // alert starts the project's alerts.on_failure after a run under prod that did not end well, with the summary as its
 // standard input. Other targets are somebody's desk, and that somebody is looking.
 func (a *app) alert(ctx context.Context, sum *runSummary, failure error) error {
-	if failure == nil || a.proj == nil || a.proj.Target != prodTarget || len(a.proj.File.Alerts.OnFailure) == 0 {
+	released := failure == nil && sum.Quality != nil && len(sum.Quality.Released) > 0
+	if failure == nil && !released || a.proj == nil || a.proj.Target != prodTarget || len(a.proj.File.Alerts.OnFailure) == 0 {
+		return nil
+	}
+	if onlyHeld(failure) && sum.Quality != nil && !sum.Quality.News {
+		a.con.Step("alert", console.Skip, filepath.Base(a.proj.File.Alerts.OnFailure[0]), "told already: the same data is held as in the run before", 0)
 		return nil
 	}
 	text, err := json.MarshalIndent(sum, "", "  ")
@@ -118,7 +124,11 @@ func (a *app) alert(ctx context.Context, sum *runSummary, failure error) error {
 		return &fault.Error{File: project.FileName, Key: "alerts.on_failure", Msg: "nobody was told: " + strings.TrimSpace(string(out)), Err: err, Exit: fault.ExitHandled,
 			Hint: "Try the command by hand."}
 	}
-	a.con.Step("alert", console.OK, filepath.Base(argv[0]), "told of the failure", 0)
+	what := "told of the failure"
+	if released {
+		what = "told that what was held is released"
+	}
+	a.con.Step("alert", console.OK, filepath.Base(argv[0]), what, 0)
 	return nil
 }
 
@@ -172,6 +182,14 @@ func (a *app) stages(ctx context.Context, s *session, sum *runSummary, opts buil
 	}
 	if sum.Build == nil || sum.Build.ID == "" {
 		return fault.Handled(errs.Or()) // nothing was ever published: nothing to decide on, nothing to tell
+	}
+	ok = handled(s.step(ctx, "quality", func() (int64, string, error) {
+		q, err := a.judgeQuality(ctx, s)
+		sum.Quality = q
+		return 0, "", err
+	}))
+	if !ok {
+		return errs.Or()
 	}
 	// Each of the next two stages leaves relations behind (decisions.current, ops.syncs) that others read: when it has
 	// news, a small build brings them in, and what stands is skipped.

@@ -23,6 +23,7 @@ type session struct {
 	run     state.Run
 	now     time.Time // logical
 	resumes *state.Run
+	quality *qualityHolds // what data quality holds in the published build; nil before anybody looked
 
 	lock  *project.Lock
 	twin  *hostedTwin // of projects over simulated vendors

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -46,6 +47,9 @@ func (a *app) land(ctx context.Context, s *session, o landOptions) (extract.RunR
 	a.con.Done()
 	for _, r := range res.Streams {
 		a.sayLanded(r)
+	}
+	if err := a.countKeys(ctx, s.p); err != nil {
+		return res, errors.Join(res.Err(), err)
 	}
 	return res, res.Err()
 }

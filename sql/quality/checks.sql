@@ -2,7 +2,9 @@
 description: >
   Every check of sources and of the picture made from them, judged by seeds/quality_thresholds.csv. A check fails above
   fail_above and warns above warn_above; above hold_above it holds whatever is made from its relation: no sync sends and no
-  policy decides on it until it is repaired or a person approves. It is na while there is nothing to check.
+  policy decides on it until it is repaired or a person approves. A share holds only where it lies above the limit by more
+  than chance does in nine of ten cases, so that three of thirty records stop nobody. A check is na while there is nothing
+  to check.
 materialized: table
 owner: revenue-operations
 columns:
@@ -46,8 +48,8 @@ measured as (
   from latest_weeks
   union all
   select
-    'days without news', source || '.' || split_part(relation, '.', 2), relation, source, 'freshness', beyond_usual, null, records,
-    source || '.' || split_part(relation, '.', 2) || ': last on ' || last_date || ', ' || silent_days || ' days ago; up to ' || usual_days || ' are usual',
+    'days without news', source || '.' || regexp_replace(split_part(relation, '.', 2), '^(hubspot|stripe|ga4)_', ''), relation, source, 'freshness', beyond_usual, null, records,
+    source || '.' || regexp_replace(split_part(relation, '.', 2), '^(hubspot|stripe|ga4)_', '') || ': last on ' || last_date || ', ' || silent_days || ' days ago; up to ' || usual_days || ' are usual',
     'look whether the source is still read (millrace doctor) and still written to'
   from quality.silences
 ),
@@ -84,7 +86,11 @@ select
   broken,
   checked_rows,
   status,
-  case when status = 'fail' and coalesce(value > hold_above, false) then 'hold' else 'none' end as effect,
+  case
+    when status != 'fail' or not coalesce(value > hold_above, false) then 'none'
+    when broken - hold_above * checked_rows <= 1.282 * sqrt(checked_rows * hold_above * (1 - hold_above)) then 'none'
+    else 'hold'
+  end as effect,
   relation,
   source,
   detail,

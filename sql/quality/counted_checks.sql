@@ -169,7 +169,7 @@ select 'duplicates', object, 'staging.hubspot_companies', source, 'duplicates', 
 from company_duplicates
 union all
 select
-  'in the future', dated.source || '.' || split_part(dated.relation, '.', 2), dated.relation, dated.source, 'range',
+  'in the future', dated.source || '.' || regexp_replace(split_part(dated.relation, '.', 2), '^(hubspot|stripe|ga4)_', ''), dated.relation, dated.source, 'range',
   count(*) filter (where dated.day > as_of.as_of_date + 1), count(dated.day),
   'a clock or a time zone is wrong where these are made'
 from dated
@@ -177,7 +177,7 @@ cross join core.as_of
 group by dated.source, dated.relation
 union all
 select
-  'rows lost', source || '.' || split_part(relation, '.', 2), relation, source, 'volume',
+  'rows lost', source || '.' || regexp_replace(split_part(relation, '.', 2), '^(hubspot|stripe|ga4)_', ''), relation, source, 'volume',
   greatest(records_before - records, 0), records_before,
   'the source gives fewer records than on the day before: look whether its export was cut off or a filter was set'
 from latest_counts

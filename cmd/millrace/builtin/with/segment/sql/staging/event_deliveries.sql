@@ -10,7 +10,7 @@ columns:
   relation: {description: "Relation that the events are made into; what reads it depends on them.", data_tests: [not_null]}
   event_date: {description: "Day (UTC).", data_tests: [not_null]}
   events: {description: "Events that arrived."}
-  without_id: {description: "Of them without an id that says who did it: a user for what users do, a user or browser for pages."}
+  without_id: {description: "Of them without an id that says who did it: a user for what users do, a user or browser for pages, a user or address where somebody is named."}
   delivered_again: {description: "Of them with the id of an event that had arrived already."}
   repeated: {description: "Of them the same event by the same user or browser within a second of another one, under another id."}
 data_tests:
@@ -25,6 +25,7 @@ with described as (
     nullif(trim(user_id), '') as user_key,
     nullif(trim(anonymous_id), '') as browser_key,
     type,
+    nullif(trim(traits ->> '$.email'), '') as address,
     coalesce(event, name, '') || coalesce(properties ->> '$.path', '') as what,
     row_number() over (partition by _source, message_id order by timestamp, _row_id) > 1 as is_again,
     _row_id
@@ -51,7 +52,9 @@ select
   min(relation) as relation,
   happened_at::date as event_date,
   count(*) as events,
-  count(*) filter (where user_key is null and (type != 'page' or browser_key is null)) as without_id,
+  count(*) filter (
+    where user_key is null and not (type in ('page', 'screen') and browser_key is not null) and not (type = 'identify' and address is not null)
+  ) as without_id,
   count(*) filter (where is_again) as delivered_again,
   count(*) filter (where is_repeated) as repeated
 from followed

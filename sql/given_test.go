@@ -1,6 +1,11 @@
 package sql_test
 
 import (
+	"io/fs"
+	"testing"
+
+	"millrace/internal/duck"
+	"millrace/internal/normal/sqlfunc"
 	"millrace/transform"
 	"millrace/transform/relation"
 )
@@ -32,4 +37,14 @@ func given() []transform.Given {
 			"source", "VARCHAR", "stream", "VARCHAR", "relation", "VARCHAR", "key_columns", "VARCHAR", "file", "VARCHAR",
 			"rows", "BIGINT", "lost_rows", "BIGINT", "sample", "VARCHAR")},
 	}
+}
+
+// functions are those in Go that the command gives to the SQL, with what the seeds add to their lists.
+func functions(t *testing.T, project fs.FS) []duck.Function {
+	t.Helper()
+	out, err := sqlfunc.Project(project)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"millrace/internal/duck"
+	"millrace/internal/normal/sqlfunc"
 	"millrace/internal/project"
 	"millrace/transform"
 )
@@ -26,8 +27,12 @@ func (a *app) graph(ctx context.Context, p *project.Project, now time.Time) (*tr
 	if err != nil {
 		return nil, err
 	}
+	functions, err := sqlfunc.Project(os.DirFS(p.Dir))
+	if err != nil {
+		return nil, err
+	}
 	return transform.Load(ctx, transform.LoadParams{
-		FS: os.DirFS(p.Dir), Raw: raw, Given: given, Operators: ops, Log: a.log,
+		FS: os.DirFS(p.Dir), Raw: raw, Given: given, Operators: ops, Functions: functions, Log: a.log,
 		Run: sqlRun(p, now),
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"millrace/internal/config"
 	"millrace/internal/console"
 	"millrace/internal/fault"
+	"millrace/internal/normal/sqlfunc"
 	"millrace/internal/project"
 	"millrace/reports"
 	"millrace/transform"
@@ -126,7 +127,11 @@ func (in *inspection) sql(ctx context.Context, a *app, now time.Time, badSources
 	if err != nil {
 		return err
 	}
-	in.graph, err = transform.Load(ctx, transform.LoadParams{FS: os.DirFS(in.project.Dir), Raw: raw, Given: given, Run: sqlRun(in.project, now), Operators: ops})
+	functions, err := sqlfunc.Project(os.DirFS(in.project.Dir))
+	if err != nil {
+		return err
+	}
+	in.graph, err = transform.Load(ctx, transform.LoadParams{FS: os.DirFS(in.project.Dir), Raw: raw, Given: given, Run: sqlRun(in.project, now), Operators: ops, Functions: functions})
 	if err == nil {
 		var bound *transform.Bound
 		if bound, err = transform.Bind(ctx, in.graph); err == nil {

@@ -134,15 +134,11 @@ type formTable struct {
 	longest int // words of the longest spelling
 }
 
-func (t *formTable) add(spelling string, f form, first bool) {
+func (t *formTable) add(spelling string, f form) {
 	if t.byWords == nil {
 		t.byWords = map[string][]form{}
 	}
-	if first {
-		t.byWords[spelling] = append([]form{f}, t.byWords[spelling]...)
-	} else {
-		t.byWords[spelling] = append(t.byWords[spelling], f)
-	}
+	t.byWords[spelling] = append(t.byWords[spelling], f)
 	t.longest = max(t.longest, strings.Count(spelling, " ")+1)
 }
 
@@ -237,7 +233,7 @@ func (n *Normaliser) loadForms() error {
 		f.front = strings.Contains(r[2], "front")
 		for _, spelling := range r[3:] {
 			if words := companyWords(spelling); len(words) > 0 {
-				n.forms.add(strings.Join(words, " "), f, false)
+				n.forms.add(strings.Join(words, " "), f)
 			}
 		}
 	}

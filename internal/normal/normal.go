@@ -122,7 +122,9 @@ func (n *Normaliser) add(add Additions) error {
 		if !ok {
 			return fmt.Errorf("mail provider %q is not a domain", d)
 		}
-		n.free[host] = rule
+		if built, _, _ := strings.Cut(n.free[host], " "); built != rule {
+			n.free[host] = rule
+		}
 		delete(n.disposable, host)
 	}
 	for _, d := range add.Disposable {
@@ -133,8 +135,9 @@ func (n *Normaliser) add(add Additions) error {
 		n.disposable[host] = true
 	}
 	for _, f := range add.LegalForms {
-		if words := companyWords(f); len(words) > 0 {
-			n.forms.add(strings.Join(words, " "), form{canonical: strings.Join(words, " ")}, true)
+		// One that is built in keeps what is known of it: its countries, and where it is a word and no form.
+		if words := strings.Join(companyWords(f), " "); words != "" && n.forms.byWords[words] == nil {
+			n.forms.add(words, form{canonical: words})
 		}
 	}
 	for name, code := range add.Countries {

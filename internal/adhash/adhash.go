@@ -1,5 +1,5 @@
 // Package adhash turns people's identifiers into what ad platforms match on: each platform's own normal form, hashed with
-// SHA-256. It is the one place that does, with golden vectors, because a normalisation that is a little off matches
+// SHA-256 where the platform wants it hashed (Value knows). It is the one place that does, with golden vectors, because a normalisation that is a little off matches
 // nobody and no platform says so.
 //
 // An empty value is never hashed: every empty row would match one "person" (P8). A value that is a hash already is
@@ -8,6 +8,7 @@ package adhash
 
 import (
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -30,8 +31,9 @@ const (
 
 // Errors that callers tell apart.
 var (
-	ErrEmpty  = errors.New("the value is empty")
-	ErrHashed = errors.New("the value looks like a SHA-256 hash already; give the plain value")
+	ErrEmpty    = errors.New("the value is empty")
+	ErrHashed   = errors.New("the value looks like a SHA-256 hash already; give the plain value")
+	ErrNotTaken = errors.New("the platform does not match on this field")
 )
 
 // Hash is the SHA-256 of a normalised value in lower-case hexadecimal. It refuses an empty one.
@@ -40,6 +42,16 @@ func Hash(normal string) (string, error) {
 		return "", ErrEmpty
 	}
 	sum := sha256.Sum256([]byte(normal))
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// EmailSHA512 hashes an e-mail address with SHA-512, which LinkedIn takes beside SHA-256.
+func EmailSHA512(p Platform, s string) (string, error) {
+	n, err := NormalEmail(p, s)
+	if err != nil {
+		return "", err
+	}
+	sum := sha512.Sum512([]byte(n))
 	return hex.EncodeToString(sum[:]), nil
 }
 
@@ -81,7 +93,7 @@ func NormalEmail(p Platform, s string) (string, error) {
 	return local + "@" + domain, nil
 }
 
-// Phone hashes a telephone number. region ("DE") says how to read numbers without a country code; empty refuses them.
+// Phone hashes a telephone number. region ("DE", "Germany") says how to read numbers without a country code; empty refuses them.
 func Phone(p Platform, s, region string) (string, error) {
 	n, err := NormalPhone(p, s, region)
 	if err != nil {
@@ -99,10 +111,7 @@ func NormalPhone(p Platform, s, region string) (string, error) {
 	if s == "" {
 		return "", ErrEmpty
 	}
-	if region == "" {
-		region = "ZZ" // no region: only numbers with a country code
-	}
-	n, err := phonenumbers.Parse(s, strings.ToUpper(region))
+	n, err := phonenumbers.Parse(s, countryCode(region)) // without a region: only numbers with a country code
 	if err != nil {
 		return "", fmt.Errorf("not a telephone number: %w", err)
 	}
@@ -166,38 +175,6 @@ func set(words string) map[string]bool {
 		m[w] = true
 	}
 	return m
-}
-
-// Country is a country's two-letter code: in lower case and hashed for Meta, in upper case and plain for Google.
-func Country(p Platform, s string) (string, error) {
-	s = strings.TrimSpace(s)
-	if s == "" {
-		return "", ErrEmpty
-	}
-	if len(s) != 2 || !letters(s) {
-		return "", errors.New("not a two-letter country code")
-	}
-	if p == Meta {
-		return Hash(strings.ToLower(s))
-	}
-	return strings.ToUpper(s), nil
-}
-
-// Postal is a postal code: plain for Google; for Meta in lower case without blanks and hyphens, the first five digits in
-// the United States, hashed.
-func Postal(p Platform, s, country string) (string, error) {
-	s = strings.TrimSpace(s)
-	if s == "" {
-		return "", ErrEmpty
-	}
-	if p != Meta {
-		return s, nil
-	}
-	s = strings.ToLower(strings.NewReplacer(" ", "", "-", "").Replace(s))
-	if strings.EqualFold(country, "us") && len(s) > 5 {
-		s = s[:5]
-	}
-	return Hash(s)
 }
 
 func letters(s string) bool {

@@ -8,7 +8,7 @@ import (
 	"unicode"
 )
 
-// Unit says how a number is written. The first six are the units of metrics.kpi.
+// Unit says how a number is written. Most are the units of metrics.kpi.
 type Unit string
 
 // Units.
@@ -16,6 +16,7 @@ const (
 	Ratio       Unit = "ratio"         // 0.6315 is 63.15 %
 	Money       Unit = "money"         // 10,005,534 USD
 	Days        Unit = "days"          // 48 days
+	Hours       Unit = "hours"         // 5.5 hours
 	Months      Unit = "months"        // 14.2 months
 	Count       Unit = "count"         // 1,234
 	MoneyPerDay Unit = "money_per_day" // 28,345 USD a day
@@ -28,7 +29,7 @@ const (
 
 // Units lists what a definition may name as a format.
 func Units() []string {
-	return []string{string(Ratio), string(Money), string(Days), string(Months), string(Count), string(MoneyPerDay),
+	return []string{string(Ratio), string(Money), string(Days), string(Hours), string(Months), string(Count), string(MoneyPerDay),
 		string(Number), string(Times), string(Points), string(DateUnit), string(TextUnit)}
 }
 
@@ -123,7 +124,7 @@ func (f Format) show(v Value) string {
 			s += " a day"
 		}
 		return s
-	case Days, Months:
+	case Days, Hours, Months:
 		s := sign + group(trimZero(r.FloatString(1)))
 		switch {
 		case f.Bare:

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"regexp"
@@ -21,6 +22,7 @@ import (
 	"millrace/sql"
 	"millrace/transform"
 	"millrace/transform/identity"
+	"millrace/transform/lifetime"
 )
 
 var update = flag.Bool("update", false, "copy the built-in files that the example shares into the example")
@@ -55,11 +57,18 @@ func streams(t *testing.T) []transform.RawStream {
 	return out
 }
 
+// operators are those that the command wires.
+func operators() map[string]transform.Operator {
+	ops := identity.Operators(nil)
+	maps.Copy(ops, lifetime.Operators())
+	return ops
+}
+
 // load reads the built-in project as the engine does.
 func load(t *testing.T, root string, raw []transform.RawStream) *transform.Graph {
 	t.Helper()
 	g, err := transform.Load(context.Background(), transform.LoadParams{
-		FS: os.DirFS(root), Raw: raw, Given: given(), Operators: identity.Operators(nil),
+		FS: os.DirFS(root), Raw: raw, Given: given(), Operators: operators(), Functions: functions(t, os.DirFS(root)),
 		Run: transform.Run{Project: "test", Target: "dev", TimeZone: time.UTC, Currency: "USD", Now: time.Date(2026, 3, 2, 6, 0, 0, 0, time.UTC)},
 	})
 	if err != nil {

@@ -24,7 +24,6 @@ import (
 	"millrace/internal/project"
 	"millrace/internal/twin"
 	"millrace/transform"
-	"millrace/transform/identity"
 )
 
 // segmentSet is the set of files that `init --with segment` adds: a source of events and staging over it.
@@ -95,7 +94,7 @@ func build(t *testing.T, size string) market {
 		Schema: "raw_segment", Name: "events", Source: "segment", Columns: events[0].Schema.Columns, Loads: events, Disposition: landing.Append,
 	})
 	g, err := transform.Load(ctx, transform.LoadParams{
-		FS: withSegment(t), Raw: raw, Given: given(), Operators: identity.Operators(nil),
+		FS: withSegment(t), Raw: raw, Given: given(), Operators: operators(), Functions: functions(t, withSegment(t)),
 		Run: transform.Run{Project: "test", Target: "dev", TimeZone: time.UTC, Currency: "USD", Now: now},
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"millrace/reports/slack"
 	"millrace/transform"
 	"millrace/transform/identity"
+	"millrace/transform/lifetime"
 )
 
 // connectors is the list of what can be read. A new one is one YAML file in extract/connectors, or one folder and one line here.
@@ -67,7 +69,9 @@ func destinations() []activate.Connector {
 // operators are the SQL nodes that need Go. keyID is the keyed hash of identifiers under which tombstones are looked up; nil
 // where there is no state and so no tombstone.
 func operators(keyID func(kind, value string) string) map[string]transform.Operator {
-	return identity.Operators(keyID)
+	ops := identity.Operators(keyID)
+	maps.Copy(ops, lifetime.Operators())
+	return ops
 }
 
 // reportCatalog is what a file of reports/ may use.

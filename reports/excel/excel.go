@@ -220,6 +220,8 @@ func numFmt(f reports.Format, v float64) string {
 		return sign(s)
 	case reports.Days:
 		return sign(`#,##0.0" days"`)
+	case reports.Hours:
+		return sign(`#,##0.0" hours"`)
 	case reports.Months:
 		return sign(`#,##0.0" months"`)
 	case reports.Times:

@@ -116,7 +116,7 @@ func (ch *changes) sentence(in *reports.Input, kpi string, turn int) (reports.Li
 	default:
 		away := func(than bool) {
 			// A relative change says more of amounts; ratios and times are clearer in their own unit.
-			if f.Unit == reports.Ratio || f.Unit == reports.Days || f.Unit == reports.Months || pct.IsNull() {
+			if f.Unit == reports.Ratio || f.Unit == reports.Days || f.Unit == reports.Hours || f.Unit == reports.Months || pct.IsNull() {
 				w.Num(delta, f.Delta().Magnitude())
 			} else {
 				w.Num(pct, reports.Format{Unit: reports.Ratio, Coarse: true}.Magnitude())

@@ -1,5 +1,7 @@
 /* ---
-description: Every KPI in one relation. One KPI is one file of this folder; a new one is added to this union.
+description: >
+  Every KPI in one relation, for each period and segment: what reports, syncs and people read. A value that was another one
+  when its period closed is restated, and says what it was; metrics.kpi_restatement has the list.
 materialized: table
 owner: revenue-operations
 tags: [kpi]
@@ -14,84 +16,32 @@ columns:
   denominator: {description: "Denominator; null for a sum, a count and a median."}
   value: {description: The value; null with a reason when it cannot be stated and never zero or infinity instead.}
   n: {description: Records behind the value., data_tests: [not_null]}
-  unit: {description: "Unit of the value.", data_tests: [not_null, {accepted_values: {values: [ratio, money, days, months, count, money_per_day, times]}}]}
+  unit: {description: "Unit of the value.", data_tests: [not_null, {accepted_values: {values: [ratio, money, days, months, count, money_per_day, times, hours]}}]}
   currency: {description: Currency of the value; null when it is not money.}
-  status: {description: "ok, na (the value cannot be stated) or provisional (it may still change).", data_tests: [not_null, {accepted_values: {values: [ok, na, provisional]}}]}
+  status: {description: "ok, na (the value cannot be stated) or provisional (it may still change) or restated (it was another one when its period closed).", data_tests: [not_null, {accepted_values: {values: [ok, na, provisional, restated]}}]}
   reason: {description: Why the value is na or provisional; or a remark on it.}
 data_tests:
   - unique_combination: {columns: [kpi, grain, period_start, dimension, segment]}
   - expression: "(value is null) = (status = 'na')"
 --- */
-select * from metrics.win_rate
-union all by name
-select * from metrics.win_rate_cohort
-union all by name
-select * from metrics.sales_cycle
-union all by name
-select * from metrics.revenue
-union all by name
-select * from metrics.deals_won
-union all by name
-select * from metrics.mean_deal
-union all by name
-select * from metrics.open_pipeline
-union all by name
-select * from metrics.pipeline_velocity
-union all by name
-select * from metrics.mrr
-union all by name
-select * from metrics.new_mrr
-union all by name
-select * from metrics.expansion_mrr
-union all by name
-select * from metrics.reactivation_mrr
-union all by name
-select * from metrics.contraction_mrr
-union all by name
-select * from metrics.churned_mrr
-union all by name
-select * from metrics.customers
-union all by name
-select * from metrics.new_customers
-union all by name
-select * from metrics.arpa
-union all by name
-select * from metrics.logo_churn
-union all by name
-select * from metrics.nrr
-union all by name
-select * from metrics.grr
-union all by name
-select * from metrics.ltv
-union all by name
-select * from metrics.ltv_cac
-union all by name
-select * from metrics.cac_blended
-union all by name
-select * from metrics.cac_paid
-union all by name
-select * from metrics.cac_lagged
-union all by name
-select * from metrics.payback_months
-union all by name
-select * from metrics.media_spend
-union all by name
-select * from metrics.leads
-union all by name
-select * from metrics.lead_conversion
-union all by name
-select * from metrics.cpl
-union all by name
-select * from metrics.ctr
-union all by name
-select * from metrics.cpc
-union all by name
-select * from metrics.cpm
-union all by name
-select * from metrics.cpa
-union all by name
-select * from metrics.roas
-union all by name
-select * from metrics.roas_platform
-union all by name
-select * from metrics.collected_revenue
+with latest_restatements as (
+  select kpi, grain, period_start, dimension, segment, old_value, known_at, cause
+  from metrics.kpi_restatement
+  qualify row_number() over (partition by kpi, grain, period_start, dimension, segment order by known_at desc) = 1
+)
+select
+  kpi_values.* replace (
+    case when restated.kpi is not null and kpi_values.status = 'ok' then 'restated' else kpi_values.status end as status,
+    case
+      when restated.kpi is not null and kpi_values.status in ('ok', 'restated')
+        then concat_ws('; ', 'was ' || coalesce(restated.old_value::decimal(28, 4)::varchar, 'n/a') || ' until ' || restated.known_at::date || ': ' || restated.cause, kpi_values.reason)
+      else kpi_values.reason
+    end as reason
+  )
+from metrics.kpi_values
+left join latest_restatements as restated
+  on restated.kpi = kpi_values.kpi
+  and restated.grain = kpi_values.grain
+  and restated.period_start = kpi_values.period_start
+  and restated.dimension = kpi_values.dimension
+  and restated.segment = kpi_values.segment

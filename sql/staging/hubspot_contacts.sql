@@ -32,6 +32,8 @@ columns:
   legal_basis: {description: "Recorded basis for processing."}
   email_opted_out: {description: "Unsubscribed from all e-mail."}
   first_engaged_at: {description: "When sales first spoke to the person (UTC)."}
+  became_mql_at: {description: "When the CRM made it a marketing-qualified lead (UTC)."}
+  became_sql_at: {description: "When the CRM made it a sales-qualified lead (UTC)."}
   created_at: {description: "Creation (UTC)."}
   updated_at: {description: "Last change (UTC)."}
   is_archived: {description: "Deleted in HubSpot; lists of records leave out the deleted ones, which have lists of their own.", data_tests: [not_null]}
@@ -69,6 +71,8 @@ select
   contacts.legal_basis,
   coalesce(contacts.email_opt_out, false) as email_opted_out,
   contacts.first_engaged_at,
+  contacts.became_mql_at,
+  contacts.became_sql_at,
   contacts.created_at,
   contacts.updated_at,
   coalesce(contacts.archived, false) or exists (

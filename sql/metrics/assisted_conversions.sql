@@ -1,0 +1,50 @@
+/* ---
+description: >
+  Opportunities won in the period on whose way the channel was, in the days before that core.assumptions gives
+  (journey_days), without being the last one; in total, those with any such channel. An opportunity counts once for
+  each channel, so channels do not add up to the total. Visits that no tag explains are no channel.
+materialized: table
+owner: marketing
+tags: [kpi]
+unique_key: [kpi, grain, period_start, dimension, segment]
+columns:
+  kpi: {description: Name of the KPI., data_tests: [not_null, {accepted_values: {values: [assisted_conversions]}}]}
+  grain: {description: "all, month or quarter.", data_tests: [not_null, {accepted_values: {values: [all, month, quarter]}}]}
+  period_start: {description: First day of the period; null for all.}
+  dimension: {description: What the segment is a member of; total for everything., data_tests: [not_null]}
+  segment: {description: Member of the dimension; all for the total., data_tests: [not_null]}
+  numerator: {description: "Opportunities won that the channel assisted."}
+  denominator: {description: "Null; a count is not a ratio."}
+  value: {description: "The numerator."}
+  n: {description: "Opportunities won that any touch is known of.", data_tests: [not_null]}
+  unit: {description: "Unit of the value: count.", data_tests: [not_null]}
+  currency: {description: Currency of the value; null when it is not money.}
+  status: {description: "ok, na (the value cannot be stated) or provisional (it may still change).", data_tests: [not_null, {accepted_values: {values: [ok, na, provisional]}}]}
+  reason: {description: Why the value is na or provisional; or a remark on it.}
+data_tests:
+  - unique_combination: {columns: [kpi, grain, period_start, dimension, segment]}
+  - expression: "(value is null) = (status = 'na')"
+  - expression: "status = 'ok' or reason is not null"
+--- */
+select
+  'assisted_conversions' as kpi,
+  base.grain,
+  base.period_start,
+  base.dimension,
+  base.segment,
+  case when base.missing is null then base.assisted_won end::decimal(18, 4) as numerator,
+  null::decimal(18, 4) as denominator,
+  case when base.missing is null then base.assisted_won end::decimal(28, 8) as value,
+  base.won_with_path as n,
+  'count' as unit,
+  null::varchar as currency,
+  case
+    when base.missing is not null then 'na'
+    when not base.is_complete then 'provisional'
+    else 'ok'
+  end as status,
+  case
+    when base.missing is not null then base.missing
+    when not base.is_complete then 'the period is not over'
+  end as reason
+from metrics.assists as base

@@ -71,11 +71,7 @@ func Check(key string, fields, budgets []string, what string) error {
 	known := append([]string{StatusField}, budgets...)
 	for _, f := range fields {
 		if f != key && !slices.Contains(known, f) {
-			hint := fault.DidYouMean(f, known)
-			if hint == "" {
-				hint = "Map " + strings.Join(known, ", ") + "."
-			}
-			l.Add(&fault.Error{Key: "mapping." + f, Value: f, Msg: "Millrace does not change this of a " + what, Hint: hint})
+			l.Add(&fault.Error{Key: "mapping." + f, Value: f, Msg: "Millrace does not change this of a " + what, Hint: fault.DidYouMean(f, known)})
 		}
 	}
 	return l.Or()

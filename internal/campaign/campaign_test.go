@@ -46,7 +46,7 @@ func TestCheckAndCurrency(t *testing.T) {
 		t.Error(err)
 	}
 	err := Check("name", []string{"daily_budgt", "colour"}, b, "campaign")
-	for _, want := range []string{"known by its id", `Did you mean "daily_budget"`, "Map status, daily_budget."} {
+	for _, want := range []string{"known by its id", `Did you mean "daily_budget"`, "Valid: daily_budget, status."} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}

@@ -241,8 +241,11 @@ func (m *maker) person(n int) {
 			case plain(p.given):
 				q.family = zipf(d, familyNames)
 			case plain(p.given)[:1] + plain(p.family):
-				for q.given == p.given || plain(q.given)[:1] != plain(p.given)[:1] {
-					q.given = zipf(d, givenNames)
+				for range 200 { // few begin with a rare letter
+					if q.given = zipf(d, givenNames); q.given != p.given && plain(q.given)[:1] == plain(p.given)[:1] {
+						break
+					}
+					q.given = p.given
 				}
 			}
 			if q.family != p.family || q.given != p.given {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strconv"
 	"strings"
 
 	"millrace/internal/fault"
@@ -18,6 +19,7 @@ const (
 	seedFreeMail  = "sql/seeds/free_mail_domains.csv"
 	seedForms     = "sql/seeds/legal_forms.csv"
 	seedCountries = "sql/seeds/countries.csv"
+	seedChannels  = "sql/seeds/channels.csv"
 )
 
 // ReadAdditions reads what a project's seeds add to the built-in lists. fsys is the project's folder.
@@ -57,6 +59,29 @@ func ReadAdditions(fsys fs.FS) (Additions, error) {
 			return fmt.Errorf("country_code %q is not an ISO 3166 code of two letters", c[1])
 		}
 		add.Countries[c[0]] = strings.ToUpper(c[1])
+		return nil
+	}))
+	errs.Add(readSeed(fsys, seedChannels, []string{"kind", "value", "channel", "is_paid"}, func(c []string) error {
+		r := ChannelRule{Channel: c[2]}
+		switch c[0] {
+		case "medium":
+			r.Medium = c[1]
+		case "source":
+			r.Source = c[1]
+		case "campaign":
+			r.Campaign = c[1]
+		default:
+			return nil // another tool's words
+		}
+		paid, err := strconv.ParseBool(c[3])
+		if err != nil {
+			return fmt.Errorf("is_paid %q is neither true nor false", c[3])
+		}
+		r.Paid = paid
+		if c[1] == "" || c[2] == "" {
+			return errors.New("a value without a channel, or a channel without a value")
+		}
+		add.Channels = append(add.Channels, r)
 		return nil
 	}))
 	return add, errs.Or()

@@ -30,6 +30,7 @@ type Additions struct {
 	LegalForms  []string          // words without dots: "gmbh"
 	Countries   map[string]string // name in lower case → ISO 3166 code of two letters
 	Nicknames   [][]string        // groups of given names
+	Channels    []ChannelRule     // looked at before the built-in ones
 }
 
 // Normaliser holds the lists. It is immutable and safe for concurrent use.
@@ -40,14 +41,19 @@ type Normaliser struct {
 	freeBrands map[string]bool
 	disposable map[string]bool
 	suspect    map[string]bool
-	titles     map[string]bool
-	suffixes   map[string]string
+	titles     map[string]bool // false: a name elsewhere
+	suffixes   map[string]suffix
 	particles  map[string]bool
 	nicknames  map[string][]string
 	forms      formTable
 	streets    streetTable
 	postcodes  map[string]postcodeRule
 	countries  map[string]string
+	currencies currencyTable
+	zones      zoneTable
+	channels   []ChannelRule
+	tags       map[string]map[string]string // kind → word → the word for it
+	tracking   trackingTable
 }
 
 // Default is the normaliser with the built-in lists only. It is made once.
@@ -65,7 +71,7 @@ var standard = sync.OnceValue(func() *Normaliser {
 func New(add Additions) (*Normaliser, error) {
 	n := &Normaliser{}
 	digest := sha256.New()
-	for _, load := range []func() error{n.loadMail, n.loadNames, n.loadForms, n.loadAddress, n.loadGeo} {
+	for _, load := range []func() error{n.loadMail, n.loadNames, n.loadForms, n.loadAddress, n.loadGeo, n.loadCurrencies, n.loadZones, n.loadWeb} {
 		if err := load(); err != nil {
 			return nil, err
 		}
@@ -102,6 +108,9 @@ func canonical(add Additions) []string {
 	pairs("countries", add.Countries)
 	for _, g := range add.Nicknames {
 		list("nicknames", g)
+	}
+	for _, c := range add.Channels {
+		out = append(out, "channel", c.Medium, c.Source, c.Campaign, c.Channel, fmt.Sprint(c.Paid))
 	}
 	return out
 }
@@ -150,5 +159,6 @@ func (n *Normaliser) add(add Additions) error {
 	for _, g := range add.Nicknames {
 		n.addNicknames(g)
 	}
+	n.addChannels(add.Channels)
 	return nil
 }

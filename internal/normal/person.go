@@ -38,7 +38,11 @@ func (n *Normaliser) Person(given, family string) (Person, bool) {
 	case !okG:
 		return n.FullName(f)
 	case !okF:
-		return n.FullName(g)
+		p, ok := n.FullName(g)
+		if ok && p.Given == "" { // a single word in the given field is a given name
+			return n.person(Person{Titles: p.Titles, Suffixes: p.Suffixes, Generation: p.Generation}, []string{p.Family}, nil)
+		}
+		return p, ok
 	}
 	var p Person
 	gw := n.strip(&p, nameWords(g))
@@ -54,14 +58,23 @@ func (n *Normaliser) FullName(s string) (Person, bool) {
 		return Person{}, false
 	}
 	var p Person
-	if before, after, comma := strings.Cut(s, ","); comma {
-		fw, gw := nameWords(before), nameWords(strings.ReplaceAll(after, ",", " "))
-		rest := n.strip(&p, slices.Clone(gw))
-		if len(rest) > 0 && len(fw) > 0 && n.suffixes[particleKey(rest[0])] == "" {
-			return n.person(p, rest, n.strip(&p, fw))
+	if strings.Contains(s, ",") {
+		var parts []string // "Smith, Jr., John" is two names and a suffix
+		behind := ""
+		for part := range strings.SplitSeq(s, ",") {
+			if _, ok := n.suffixes[nameKey(part)]; ok && len(parts) > 0 {
+				behind += ", " + strings.TrimSpace(part)
+			} else if nameKey(part) != "" {
+				parts = append(parts, strings.TrimSpace(part))
+			}
 		}
-		s = strings.ReplaceAll(s, ",", " ") // "John Smith, PhD"
-		p = Person{}
+		switch {
+		case len(parts) > 1:
+			given := n.strip(&p, nameWords(strings.Join(parts[1:], " ")+behind))
+			return n.person(p, given, n.strip(&p, nameWords(parts[0])))
+		case len(parts) == 1:
+			s = parts[0] + behind
+		}
 	}
 	w := n.strip(&p, nameWords(s))
 	if len(w) == 0 {
@@ -77,13 +90,18 @@ func (n *Normaliser) FullName(s string) (Person, bool) {
 		return n.person(p, w[1:], w[:1])
 	}
 	from := len(w) - 1
-	for from > 1 && n.particles[particleKey(w[from-1])] {
+	for from > 1 && n.isParticle(w[from-1]) {
 		from--
 	}
 	return n.person(p, w[:from], w[from:])
 }
 
 func (n *Normaliser) person(p Person, given, family []string) (Person, bool) {
+	for _, w := range [][]string{given, family} {
+		for i := range w {
+			w[i] = strings.Trim(w[i], ",;")
+		}
+	}
 	p.Family = strings.Join(family, " ")
 	if len(given) > 0 {
 		p.Given = given[0]
@@ -103,7 +121,7 @@ func (n *Normaliser) person(p Person, given, family []string) (Person, bool) {
 		}
 	}
 	core := family
-	for len(core) > 1 && n.particles[particleKey(core[0])] {
+	for len(core) > 1 && n.isParticle(core[0]) {
 		core = core[1:]
 	}
 	p.Particle = strings.ToLower(strings.Join(family[:len(family)-len(core)], " "))
@@ -157,36 +175,46 @@ func (n *Normaliser) nicknameGroups(key string) []string {
 	return []string{key}
 }
 
-// strip takes titles from the front and suffixes from the end and notes them. A name is never stripped to nothing.
+// strip takes titles from the front and suffixes from the end and notes them. A name is never stripped to nothing, and words
+// that are names elsewhere (Don, Ma) only go where they cannot be one.
 func (n *Normaliser) strip(p *Person, w []string) []string {
 	var titles []string
-	for len(w) > 1 && n.titles[particleKey(w[0])] {
-		titles = append(titles, particleKey(w[0]))
+	for len(w) > 1 {
+		k := nameKey(w[0])
+		always, known := n.titles[k]
+		if !known || !always && len(w) < 3 {
+			break
+		}
+		titles = append(titles, k)
 		w = w[1:]
-	}
-	if len(w) == 1 && n.titles[particleKey(w[0])] && p.Titles == "" && len(titles) > 0 {
-		return w
 	}
 	if len(titles) > 0 {
 		p.Titles = strings.TrimSpace(p.Titles + " " + strings.Join(titles, " "))
 	}
 	for len(w) > 1 {
-		canonical, ok := n.suffixes[particleKey(w[len(w)-1])]
-		if !ok {
+		last, before := w[len(w)-1], w[len(w)-2]
+		s, known := n.suffixes[nameKey(last)]
+		if !known || !s.always && !strings.HasSuffix(before, ",") && !strings.Contains(strings.TrimSuffix(last, "."), ".") {
 			break
 		}
-		if p.Suffixes != "" {
-			canonical += " "
-		}
-		p.Suffixes = canonical + p.Suffixes
-		switch c := strings.TrimSpace(canonical); c {
+		p.Suffixes = strings.TrimSpace(s.canonical + " " + p.Suffixes)
+		switch s.canonical {
 		case "jr", "sr", "ii", "iii", "iv", "v":
-			p.Generation = c
+			p.Generation = s.canonical
 		}
 		w = w[:len(w)-1]
 	}
 	return w
 }
+
+// suffix is a word behind a name.
+type suffix struct {
+	canonical string
+	always    bool // no name anywhere
+}
+
+// isParticle knows particles as they are written: Vietnamese Văn is none.
+func (n *Normaliser) isParticle(w string) bool { return plainASCII(w) && n.particles[nameKey(w)] }
 
 // nameWords splits a name at blanks; a remark in brackets is not part of it: "Jane (she/her) Doe", "Bob [Sales]".
 func nameWords(s string) []string {
@@ -236,8 +264,6 @@ func keyWords(s string) []string {
 	return out
 }
 
-func particleKey(w string) string { return alnum(fold(w)) }
-
 // eastAsian parts a name that is written without blanks: the family name is the first character, or the first two where they
 // are one of the known double ones.
 func eastAsian(s string) (family, given string, ok bool) {
@@ -279,18 +305,18 @@ func (n *Normaliser) loadNames() error {
 	if err != nil {
 		return err
 	}
-	n.titles, n.suffixes, n.particles = map[string]bool{}, map[string]string{}, map[string]bool{}
+	n.titles, n.suffixes, n.particles = map[string]bool{}, map[string]suffix{}, map[string]bool{}
 	for _, r := range rows {
 		for w := range strings.FieldsSeq(strings.Join(r[1:], " ")) {
 			switch r[0] {
-			case "title":
-				n.titles[w] = true
-			case "suffix":
+			case "title", "title?":
+				n.titles[w] = r[0] == "title"
+			case "suffix", "suffix?":
 				word, canonical, ok := strings.Cut(w, "=")
 				if !ok {
 					canonical = word
 				}
-				n.suffixes[word] = canonical
+				n.suffixes[word] = suffix{canonical, r[0] == "suffix"}
 			case "particle":
 				n.particles[w] = true
 			}

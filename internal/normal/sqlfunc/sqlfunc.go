@@ -107,6 +107,26 @@ func All(n *normal.Normaliser) []duck.Function {
 		address(n, "norm_address_street", "country|postcode|core of the street: 'DE|10115|haupt'.", func(a normal.Address) string { return a.StreetKey }),
 
 		text("norm_country", "ISO 3166 code of two letters for a code or a name in one of many languages.", one("country"), func(a []string) (string, bool) { return n.Country(a[0]) }),
+		text("norm_currency", "ISO 4217 code for a code, sign or name; signs of several currencies need the country.", with("currency", "country"), func(a []string) (string, bool) {
+			c, ok := n.Currency(a[0], a[1])
+			return c.Code, ok
+		}),
+		{Name: "norm_currency_units", Description: "Digits after the point by ISO 4217: 2 for EUR, 0 for JPY.", Params: one("currency"), Returns: duck.BigInt, Call: func(cells []any) any {
+			s, _ := cells[0].(string)
+			if c, ok := n.Currency(s, ""); ok {
+				return int64(c.MinorUnits)
+			}
+			return nil
+		}},
+		text("norm_time_zone", "IANA name of a time zone for a name, abbreviation or offset; names of several zones need the country.", with("time_zone", "country"), func(a []string) (string, bool) { return n.TimeZone(a[0], a[1]) }),
+
+		text("norm_url", "Link in one spelling, without fragment, user and tracking parameters.", one("url"), func(a []string) (string, bool) { return n.URL(a[0]) }),
+		text("norm_url_param", "Parameter of a link, decoded: norm_url_param(url, 'utm_medium').", []duck.Param{{Name: "url", Type: duck.Varchar}, {Name: "name", Type: duck.Varchar}}, func(a []string) (string, bool) { return n.Param(a[0], a[1]) }),
+		text("norm_utm_source", "Source tag by convention: fb is facebook.", one("source"), func(a []string) (string, bool) { return n.Tag("source", a[0]) }),
+		text("norm_utm_medium", "Medium tag by convention: ppc is cpc.", one("medium"), func(a []string) (string, bool) { return n.Tag("medium", a[0]) }),
+		text("norm_utm_campaign", "Campaign tag by convention: lower case, _ for blanks.", one("campaign"), func(a []string) (string, bool) { return n.Tag("campaign", a[0]) }),
+		campaign(n, "norm_channel", "Channel that the tags of a visit mean; NULL when no rule knows them.", duck.Varchar, func(c normal.Campaign) any { return c.Channel }),
+		campaign(n, "norm_channel_is_paid", "True where the channel of the tags is paid media; NULL when no rule knows them.", duck.Boolean, func(c normal.Campaign) any { return c.Paid }),
 	}
 	for i := range out {
 		out[i].Version = n.Version()
@@ -172,4 +192,21 @@ func address(n *normal.Normaliser, name, description string, part func(normal.Ad
 		x, ok := n.Address(a[0], a[1], a[2])
 		return part(x), ok
 	})
+}
+
+// campaign is a function of the tags of a visit, each of which may be NULL.
+func campaign(n *normal.Normaliser, name, description string, returns duck.Type, part func(normal.Campaign) any) duck.Function {
+	return duck.Function{Name: name, Description: description, Params: with("source", "medium", "campaign"), Returns: returns, Call: func(cells []any) any {
+		source, ok1 := cells[0].(string)
+		medium, ok2 := cells[1].(string)
+		tag, ok3 := cells[2].(string)
+		if !ok1 && !ok2 && !ok3 {
+			return nil
+		}
+		c := n.Campaign(source, medium, tag)
+		if c.Channel == "" {
+			return nil
+		}
+		return part(c)
+	}}
 }

@@ -1,24 +1,20 @@
 /* ---
 description: >
-  Which records are together, by the evidence and by what people recorded: merges first, then edges by weight, and never
-  across a split or into a locked entity. The cluster's name is a record of it and changes with it: ids are in
-  identity.company_membership.
-materialized: operator
-operator: identity_cluster
+  Which records are one company, by rules, by what people recorded and by what comparing found. The cluster's name is a record
+  of it and changes with it: ids are in identity.company_membership.
+materialized: table
 owner: revenue-operations
 unique_key: [record_key]
 columns:
   record_key: {description: Record., data_tests: [not_null, unique]}
+  node_key: {description: Node of the record., data_tests: [not_null]}
   cluster_key: {description: Record that the cluster is named by., data_tests: [not_null]}
+  confidence: {description: "Chance that the weakest join of the cluster is right; 1 where rules alone made it.", data_tests: [not_null, {accepted_range: {min: 0, max: 1}}]}
 --- */
 select
-  'record' as item, record_key as left_key, null::varchar as right_key, null::bigint as weight,
-  null::bigint as number, null::varchar as kind, null::varchar as left_keys, null::varchar as right_keys
-from identity.company_records
-union all
-select 'edge', left_key, right_key, weight, null, null, null, null
-from identity.company_edges
-union all
-select 'override', null, null, null, override_id, kind, left_keys, right_keys
-from identity.overrides
-where entity = 'company' and revoked_at is null
+  nodes.record_key,
+  nodes.cluster_key as node_key,
+  coalesce(groups.right_key, nodes.cluster_key) as cluster_key,
+  coalesce(groups.probability, 1)::decimal(18, 8) as confidence
+from identity.company_nodes as nodes
+left join identity.company_links as groups on groups.item = 'group' and groups.left_key = nodes.cluster_key

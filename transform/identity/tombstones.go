@@ -90,6 +90,8 @@ func (op Tombstones) Run(ctx context.Context, in transform.OperatorInput, out tr
 func Operators(keyID func(kind, value string) string) map[string]transform.Operator {
 	return map[string]transform.Operator{
 		"identity_cluster":    Cluster{},
+		"identity_train":      Train{},
+		"identity_match":      Match{},
 		"identity_stable_ids": StableIDs{},
 		"identity_verdicts":   Verdicts{},
 		"identity_tombstones": Tombstones{KeyID: keyID},

@@ -14,6 +14,9 @@ type level struct {
 	// m and u are the chances of the level for two records of one entity and of two, before any data are seen. They are the
 	// prior of training and what is used where there is too little to learn from.
 	m, u float64
+	// most bounds m, where it is not 0: what is personal contradicts itself only so often, however often related people's records
+	// look alike otherwise.
+	most float64
 	// freq is the table of values whose frequency counts: agreeing on a rare value is worth more. Nil: no value.
 	freq *table
 	// whole levels agree on the value itself and nothing else: their u is the value's frequency. Others are adjusted by how
@@ -25,7 +28,20 @@ type level struct {
 type outcome struct {
 	level uint8
 	value uint32
+	// kin is the value of the part that relations share, where its frequency counts and it is not value.
+	kin uint32
+	// against says that what the records state about the person's own name cannot be one person's.
+	against contradiction
 }
+
+// contradiction is how far two names contradict each other.
+type contradiction uint8
+
+const (
+	agrees     contradiction = iota
+	givenOther               // the given names are two
+	allOther                 // and the surnames too
+)
 
 // comparison compares one aspect of two records. Level 0 means that one of them is silent.
 type comparison struct {
@@ -36,8 +52,11 @@ type comparison struct {
 	find   func(a, b int) outcome
 	// exclusive comparisons are of values that belong to one entity only.
 	exclusive bool
+	// dated comparisons are of dates that belong to the entity for good.
+	dated bool
 	// identifier comparisons are of values that are meant for one entity and that several may share: mailboxes, telephones.
 	identifier *column
+	kin        kinship
 }
 
 // part is a set of aspects, by which blocking says what it looked at.
@@ -138,24 +157,50 @@ func compareEmail(v *view) *comparison {
 	if c == nil {
 		return nil
 	}
-	find := func(x, y uint32) outcome {
-		if x == y {
-			return outcome{emailExact, x}
-		}
-		a, b := c.texts[x], c.texts[y]
-		la, _, _ := strings.Cut(a, "@")
-		lb, _, _ := strings.Cut(b, "@")
-		switch {
-		case la == lb && len(la) >= 5:
-			return outcome{level: emailLocal}
-		case edits(a, b, 2) <= 2:
-			return outcome{level: emailTypo}
-		case jaroWinkler(a, b) >= 0.9:
-			return outcome{level: emailAlike}
-		}
-		return outcome{level: emailDiffers}
+	// Mailbox names are made of people's names: that j.smith@a and jsmith@b look alike says no more than that the names do. What is left of
+	// them without the name has to be alike.
+	locals := make([]string, c.len())
+	for i, s := range c.texts {
+		locals[i], _, _ = strings.Cut(s, "@")
 	}
-	return &comparison{
+	rest := func(i int, local string) string {
+		for _, w := range v.names.of(i) {
+			for _, n := range [...]string{v.surname.texts[v.whole[w].surname], v.given.texts[v.whole[w].given]} {
+				if len(n) >= 3 {
+					local = strings.Replace(local, n, "", 1)
+				}
+			}
+		}
+		return strings.Trim(local, "._-")
+	}
+	find := func(a, b int) outcome {
+		return best(c, a, b, func(x, y uint32) outcome {
+			if x == y {
+				return outcome{level: emailExact, value: x}
+			}
+			s, t := c.texts[x], c.texts[y]
+			level := emailDiffers
+			switch {
+			case locals[x] == locals[y] && len(locals[x]) >= 5:
+				level = emailLocal
+			case edits(s, t, 2) <= 2:
+				level = emailTypo
+			case jaroWinkler(s, t) >= 0.9:
+				level = emailAlike
+			}
+			if level == emailLocal || level == emailAlike {
+				m, n := locals[x], locals[y]
+				switch {
+				case edits(digits(m), digits(n), 1) > 1: // jane.doe81 is not jane.doe4
+					level = emailDiffers
+				case max(len(rest(a, m)), len(rest(b, n))) < 3 && edits(s[len(m):], t[len(n):], 2) > 2:
+					level = emailDiffers
+				}
+			}
+			return outcome{level: level}
+		})
+	}
+	out := &comparison{
 		name: "email", title: "e-mail address", part: partEmail, identifier: c,
 		levels: []level{silent,
 			{name: "exact", says: "same e-mail address", m: 0.6, u: 1e-6, freq: c.table, whole: true},
@@ -164,8 +209,11 @@ func compareEmail(v *view) *comparison {
 			{name: "alike", says: "similar e-mail addresses", m: 0.04, u: 5e-4},
 			{name: "differs", says: "different e-mail addresses", m: 0.23, u: 0.9994},
 		},
-		find: func(a, b int) outcome { return best(c, a, b, find) },
+		find: find,
 	}
+	out.kin.freq = c.table
+	kinLevels(out, []float64{0.03, 0.002, 0.002, 0.01, 0.956}, []float64{0.02, 0.002, 0.002, 0.02, 0.956})
+	return out
 }
 
 func comparePhone(v *view) *comparison {
@@ -175,14 +223,14 @@ func comparePhone(v *view) *comparison {
 	}
 	find := func(x, y uint32) outcome {
 		if x == y {
-			return outcome{1, x}
+			return outcome{level: 1, value: x}
 		}
 		if a, b := c.texts[x], c.texts[y]; len(a) >= 7 && len(b) >= 7 && edits(a, b, 1) <= 1 {
 			return outcome{level: 2}
 		}
 		return outcome{level: 3}
 	}
-	return &comparison{
+	out := &comparison{
 		name: "phone", title: "telephone number", part: partPhone, identifier: c,
 		levels: []level{silent,
 			{name: "exact", says: "same telephone number", m: 0.65, u: 1e-6, freq: c.table, whole: true},
@@ -191,12 +239,15 @@ func comparePhone(v *view) *comparison {
 		},
 		find: func(a, b int) outcome { return best(c, a, b, find) },
 	}
+	out.kin.freq = c.table
+	kinLevels(out, []float64{0.3, 0.01, 0.69}, []float64{0.2, 0.05, 0.75})
+	return out
 }
 
 func compareID(c *column, p part) *comparison {
 	find := func(x, y uint32) outcome {
 		if x == y {
-			return outcome{1, x}
+			return outcome{level: 1, value: x}
 		}
 		a, b := c.texts[x], c.texts[y]
 		if min(len(a), len(b)) >= 5 {
@@ -224,7 +275,7 @@ func compareID(c *column, p part) *comparison {
 func compareDate(c *column, p part) *comparison {
 	find := func(x, y uint32) outcome {
 		if x == y {
-			return outcome{1, x}
+			return outcome{level: 1, value: x}
 		}
 		a, b := c.texts[x], c.texts[y]
 		if len(a) == 8 && len(b) == 8 {
@@ -241,7 +292,7 @@ func compareDate(c *column, p part) *comparison {
 		return outcome{level: 4}
 	}
 	return &comparison{
-		name: c.field.Name, title: c.field.Name, part: p,
+		name: c.field.Name, title: c.field.Name, part: p, dated: true,
 		levels: []level{silent,
 			{name: "exact", says: "same " + c.field.Name, m: 0.9, u: 5e-5, freq: c.table, whole: true},
 			{name: "typo", says: c.field.Name + " one digit apart, or day and month swapped", m: 0.05, u: 1e-3},
@@ -259,7 +310,7 @@ func compareDomain(v *view) *comparison {
 	}
 	find := func(x, y uint32) outcome {
 		if x == y {
-			return outcome{1, x}
+			return outcome{level: 1, value: x}
 		}
 		return outcome{level: 2}
 	}
@@ -267,7 +318,7 @@ func compareDomain(v *view) *comparison {
 	if v.set.spec.Entity == Person {
 		m = 0.6 // people change jobs
 	}
-	return &comparison{
+	out := &comparison{
 		name: "domain", title: "web domain", part: partDomain, identifier: c,
 		levels: []level{silent,
 			{name: "exact", says: "same web domain", m: m, u: 1e-4, freq: c.table, whole: true},
@@ -275,12 +326,15 @@ func compareDomain(v *view) *comparison {
 		},
 		find: func(a, b int) outcome { return best(c, a, b, find) },
 	}
+	out.kin.freq = c.table
+	kinLevels(out, nil, []float64{0.9, 0.1})
+	return out
 }
 
 func compareText(c *column, p part) *comparison {
 	find := func(x, y uint32) outcome {
 		if x == y {
-			return outcome{1, x}
+			return outcome{level: 1, value: x}
 		}
 		if alike(c.texts[x], c.texts[y]) {
 			return outcome{level: 2}

@@ -37,17 +37,17 @@ func compareStreet(v *view) *comparison {
 		lines := min(len(xs), len(ys))
 		switch {
 		case exact >= 1 && exact+roughly >= 2:
-			return outcome{1, value}
+			return outcome{level: 1, value: value}
 		case exact >= 1 && lines == 1:
-			return outcome{2, value}
+			return outcome{level: 2, value: value}
 		case exact >= 1:
-			return outcome{3, value}
+			return outcome{level: 3, value: value}
 		case roughly >= 1:
 			return outcome{level: 4}
 		}
 		return outcome{level: 5}
 	}
-	return &comparison{
+	out := &comparison{
 		name: "street", title: "street", part: partStreet,
 		levels: []level{silent,
 			{name: "lines", says: "same street and further line of the address", m: 0.3, u: 1e-5, freq: c.table},
@@ -58,6 +58,9 @@ func compareStreet(v *view) *comparison {
 		},
 		find: find,
 	}
+	out.kin.freq = c.table
+	kinLevels(out, []float64{0.3, 0.5, 0.05, 0.1, 0.05}, []float64{0.2, 0.3, 0.05, 0.05, 0.4})
+	return out
 }
 
 func compareHouse(v *view) *comparison {
@@ -67,14 +70,14 @@ func compareHouse(v *view) *comparison {
 	}
 	find := func(x, y uint32) outcome {
 		if x == y {
-			return outcome{1, x}
+			return outcome{level: 1, value: x}
 		}
 		if a, b := c.texts[x], c.texts[y]; max(len(a), len(b)) >= 2 && edits(a, b, 1) <= 1 {
 			return outcome{level: 2}
 		}
 		return outcome{level: 3}
 	}
-	return &comparison{
+	out := &comparison{
 		name: "house_number", title: "house number", part: partStreet,
 		levels: []level{silent,
 			{name: "exact", says: "same house number", m: 0.75, u: 0.02, freq: c.table, whole: true},
@@ -83,6 +86,9 @@ func compareHouse(v *view) *comparison {
 		},
 		find: func(a, b int) outcome { return best(c, a, b, find) },
 	}
+	out.kin.freq = c.table
+	kinLevels(out, []float64{0.9, 0.04, 0.06}, []float64{0.6, 0.05, 0.35})
+	return out
 }
 
 const (
@@ -121,7 +127,7 @@ func comparePlace(v *view) *comparison {
 		o := best(c, a, b, func(x, y uint32) outcome {
 			switch {
 			case x == y:
-				return outcome{uint8(same), x}
+				return outcome{level: uint8(same), value: x}
 			case similar(c.texts[x], c.texts[y]):
 				return outcome{level: uint8(near)}
 			}
@@ -137,19 +143,19 @@ func comparePlace(v *view) *comparison {
 		case p == unknown && c == unknown:
 			return outcome{}
 		case c == unknown:
-			return outcome{[...]uint8{same: postExact, near: postClose, other: postDiffers}[p], pv}
+			return outcome{level: [...]uint8{same: postExact, near: postClose, other: postDiffers}[p], value: pv}
 		case p == unknown:
-			return outcome{[...]uint8{same: cityExact, near: cityClose, other: cityDiffers}[c], cv}
+			return outcome{level: [...]uint8{same: cityExact, near: cityClose, other: cityDiffers}[c], value: cv}
 		case p == same && c == same:
-			return outcome{placeBoth, pv}
+			return outcome{level: placeBoth, value: pv}
 		case p == same && c == near:
-			return outcome{placePostCityClose, pv}
+			return outcome{level: placePostCityClose, value: pv}
 		case p == same:
-			return outcome{placePostOnly, pv}
+			return outcome{level: placePostOnly, value: pv}
 		case p == near && c != other:
-			return outcome{placePostClose, cv}
+			return outcome{level: placePostClose, value: cv}
 		case c == same:
-			return outcome{placeCityOnly, cv}
+			return outcome{level: placeCityOnly, value: cv}
 		case c == near:
 			return outcome{level: placeCityClose}
 		}
@@ -162,7 +168,7 @@ func comparePlace(v *view) *comparison {
 	if v.city != nil {
 		city = v.city.table
 	}
-	return &comparison{
+	out := &comparison{
 		name: "place", title: "place", part: partPlace,
 		levels: []level{silent,
 			{name: "both", says: "same postcode and town", group: 0, m: 0.6, u: 1e-3, freq: post},
@@ -181,6 +187,9 @@ func comparePlace(v *view) *comparison {
 		},
 		find: find,
 	}
+	kinLevels(out, []float64{0.85, 0.05, 0.02, 0.02, 0.02, 0.01, 0.03, 0.9, 0.05, 0.05, 0.9, 0.05, 0.05},
+		[]float64{0.5, 0.02, 0.02, 0.02, 0.1, 0.02, 0.32, 0.6, 0.05, 0.35, 0.6, 0.05, 0.35})
+	return out
 }
 
 func compareEmployer(v *view) *comparison {
@@ -194,5 +203,7 @@ func compareEmployer(v *view) *comparison {
 	t.levels[1].m, t.levels[1].u = 0.6, 1e-3
 	t.levels[2].m, t.levels[2].u = 0.1, 1e-3
 	t.levels[3].m, t.levels[3].u = 0.3, 0.998
+	t.kin.freq = c.table
+	kinLevels(t, nil, []float64{0.8, 0.15, 0.05})
 	return t
 }

@@ -8,7 +8,7 @@ func compareCompany(v *view) *comparison {
 	}
 	compare := func(x, y uint32) outcome {
 		if x == y {
-			return outcome{1, x}
+			return outcome{level: 1, value: x}
 		}
 		a, b := v.full.texts[x], v.full.texts[y]
 		if alike(a, b) || alike(strings.ReplaceAll(a, " ", ""), strings.ReplaceAll(b, " ", "")) {

@@ -47,7 +47,7 @@ func comparePerson(v *view) *comparison {
 		}
 		return out
 	}
-	return &comparison{
+	c := &comparison{
 		name: "name", title: "name", part: partName,
 		levels: []level{silent,
 			{name: "exact", says: "same name", group: 0, m: 0.70, u: 1e-5, freq: v.full, whole: true},
@@ -56,23 +56,28 @@ func comparePerson(v *view) *comparison {
 			{name: "given_close", says: "same surname, similar given name", group: 0, m: 0.06, u: 1e-5, freq: v.surname},
 			{name: "surname_close", says: "same given name, similar surname", group: 0, m: 0.07, u: 2e-5, freq: v.given},
 			{name: "both_close", says: "similar given name and surname", group: 0, m: 0.02, u: 2e-5},
-			{name: "surname_only", says: "same surname, different given name", group: 0, m: 0.02, u: 3e-3},
+			{name: "surname_only", says: "same surname, different given name", group: 0, m: 0.02, u: 3e-3, most: 0.02},
 			{name: "given_only", says: "same given name, different surname", group: 0, m: 0.03, u: 1e-2},
-			{name: "differs", says: "different name", group: 0, m: 0.02, u: 0.98},
+			{name: "differs", says: "different name", group: 0, m: 0.02, u: 0.98, most: 0.03},
 			{name: "surname", says: "same surname, one given name missing", group: 1, m: 0.85, u: 3e-3, freq: v.surname, whole: true},
 			{name: "surname_alike", says: "similar surname, one given name missing", group: 1, m: 0.1, u: 3e-3},
-			{name: "surname_differs", says: "different surname, one given name missing", group: 1, m: 0.05, u: 0.994},
+			{name: "surname_differs", says: "different surname, one given name missing", group: 1, m: 0.05, u: 0.994, most: 0.15},
 			{name: "given", says: "same given name, one surname missing", group: 2, m: 0.85, u: 1e-2, freq: v.given, whole: true},
 			{name: "given_alike", says: "similar given name, one surname missing", group: 2, m: 0.1, u: 1e-2},
-			{name: "given_differs", says: "different given name, one surname missing", group: 2, m: 0.05, u: 0.98},
+			{name: "given_differs", says: "different given name, one surname missing", group: 2, m: 0.05, u: 0.98, most: 0.05},
 		},
 		find: find,
 	}
+	// The surname is shared, the given name is not: levels by what they say about the surname.
+	c.kin.symbol = []uint8{0, 1, 0, 1, 1, 2, 2, 1, 3, 3, 4, 5, 6, 0, 0, 0}
+	c.kin.start[household] = []float64{0, 0.8, 0.03, 0.17, 0.8, 0.03, 0.17}
+	c.kin.freq = v.surname
+	return c
 }
 
 func (v *view) compareNames(x, y name) outcome {
 	if x.given != 0 && x.given == y.given && x.surname != 0 && x.surname == y.surname {
-		return outcome{nameExact, x.full}
+		return outcome{level: nameExact, value: x.full, kin: x.surname}
 	}
 	g, s := v.relateGiven(x.given, y.given), v.relateSurname(x.surname, y.surname)
 	switch {
@@ -82,23 +87,26 @@ func (v *view) compareNames(x, y name) outcome {
 		}
 		switch {
 		case s == same && g == short:
-			return outcome{nameShort, x.surname}
+			return outcome{level: nameShort, value: x.surname, kin: x.surname}
 		case s == same && g == near:
-			return outcome{nameGivenClose, x.surname}
+			return outcome{level: nameGivenClose, value: x.surname, kin: x.surname}
 		case s == same:
-			return outcome{level: nameSurnameOnly}
+			return outcome{level: nameSurnameOnly, kin: x.surname, against: givenOther}
 		case g == same && s == near:
-			return outcome{nameSurnameClose, x.given}
+			return outcome{level: nameSurnameClose, value: x.given}
 		case s == near && g != other:
 			return outcome{level: nameBothClose}
 		case g == same || g == short:
 			return outcome{level: nameGivenOnly}
 		}
-		return outcome{level: nameDiffers}
+		if g == other && s == other {
+			return outcome{level: nameDiffers, against: allOther}
+		}
+		return outcome{level: nameDiffers, against: givenOther}
 	case s != unknown:
 		switch {
 		case s == same:
-			return outcome{surnameExact, x.surname}
+			return outcome{level: surnameExact, value: x.surname, kin: x.surname}
 		case s == near, v.crossed(x, y):
 			return outcome{level: surnameClose}
 		}
@@ -106,11 +114,11 @@ func (v *view) compareNames(x, y name) outcome {
 	case g != unknown:
 		switch {
 		case g == same:
-			return outcome{givenExact, x.given}
+			return outcome{level: givenExact, value: x.given}
 		case g != other, v.crossed(x, y):
 			return outcome{level: givenClose}
 		}
-		return outcome{level: givenDiffers}
+		return outcome{level: givenDiffers, against: givenOther}
 	}
 	return outcome{}
 }

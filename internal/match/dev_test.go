@@ -41,6 +41,12 @@ func TestDev(t *testing.T) {
 			fmt.Printf("   %-22s m %.5f u %.7f  %+.2f\n", l.Name, l.M, l.U, l.Weight())
 		}
 	}
+	for _, r := range res.Model.Relations {
+		fmt.Println(r.Name, r.Prior)
+		for _, c := range r.Comparisons {
+			fmt.Printf("    %s %.4f\n", c.Name, c.Shared)
+		}
+	}
 	for _, f := range res.Model.Frequencies {
 		fmt.Printf("freq %s entities %d collision %.6f single %.3f\n", f.Name, f.Entities, f.Collision, f.Single)
 	}
@@ -52,21 +58,7 @@ func TestDev(t *testing.T) {
 		e := res.Edges.At(i)
 		rule[e.A+"|"+e.B] = true
 	}
-	show := func(k string) string {
-		v := s.close()
-		i, _ := s.record(k)
-		out := []string{}
-		for _, w := range v.names.of(i) {
-			n := v.whole[w]
-			out = append(out, v.given.texts[n.given]+"/"+v.surname.texts[n.surname])
-		}
-		for _, c := range v.columns() {
-			for _, x := range c.of(i) {
-				out = append(out, c.texts[x])
-			}
-		}
-		return k + "[" + strings.Join(out, " ") + "]"
-	}
+	show := s.show
 	by := map[string][]string{}
 	for k, g := range gold {
 		by[g] = append(by[g], k)
@@ -122,4 +114,20 @@ func TestDev(t *testing.T) {
 			}
 		}
 	}
+}
+
+func (s *Set) show(k string) string {
+	v := s.close()
+	i, _ := s.record(k)
+	out := []string{}
+	for _, w := range v.names.of(i) {
+		n := v.whole[w]
+		out = append(out, v.given.texts[n.given]+"/"+v.surname.texts[n.surname])
+	}
+	for _, c := range v.columns() {
+		for _, x := range c.of(i) {
+			out = append(out, c.texts[x])
+		}
+	}
+	return k + "[" + strings.Join(out, " ") + "]"
 }

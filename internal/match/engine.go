@@ -27,6 +27,13 @@ type engine struct {
 	rare  map[*table][]int32 // by value: what its rarity adds
 	// shared values are held by several people or companies: they support, but never join.
 	shared map[*table][]bool
+	kin    []kin
+}
+
+// kin is one relation, its weights by comparison and level.
+type kin struct {
+	prior int32
+	base  [][]int32
 }
 
 // newEngine needs a model of these comparisons: see fits.
@@ -54,6 +61,27 @@ func newEngine(v *view, comps []*comparison, m *Model) *engine {
 			row[l] = units(w)
 		}
 		e.base = append(e.base, row)
+		if t := c.kin.freq; t != nil && freq[t.name] != nil && e.rare[t] == nil {
+			e.rare[t] = freq[t.name].rarity(t)
+		}
+	}
+	if v.set.spec.Entity == Person {
+		e.commonNames(freq)
+	}
+	for _, r := range m.Relations {
+		k := kin{prior: units(r.Prior)}
+		for i, c := range comps {
+			w := relationBits(c, m.Comparisons[i], r.Comparisons[i])
+			row := make([]int32, len(w))
+			for l := 1; l < len(w); l++ {
+				if t := c.levels[l].freq; t != nil && c.levels[l].whole && t == c.kin.freq && w[l] != 0 && freq[t.name] != nil {
+					w[l] = math.Log2(r.Comparisons[i].Shared[l-1] / max(freq[t.name].Collision, rarest(t)))
+				}
+				row[l] = units(w[l])
+			}
+			k.base = append(k.base, row)
+		}
+		e.kin = append(e.kin, k)
 	}
 	return e
 }
@@ -75,6 +103,33 @@ func (f *Frequency) rarity(t *table) []int32 {
 		}
 	}
 	return out
+}
+
+// commonNames takes from the rarity of a full name what its parts say: Joe Brown may be seen once and is no rare name, since
+// Joe and Brown are none. The chance of the whole is at least the product of the chances of the parts.
+func (e *engine) commonNames(freq map[string]*Frequency) {
+	v := e.v
+	full, g, s := freq[v.full.name], freq[v.given.name], freq[v.surname.name]
+	rare := e.rare[v.full]
+	if rare == nil || g == nil || s == nil {
+		return
+	}
+	count := func(f *Frequency, t *table) []float64 {
+		out := make([]float64, t.len())
+		for i, x := range t.texts {
+			out[i] = f.chance(f.Counts[valueHash(x)], rarest(t))
+		}
+		return out
+	}
+	givens, surnames := count(g, v.given), count(s, v.surname)
+	usual := max(full.Collision, rarest(v.full))
+	for _, n := range v.whole {
+		if n.full != 0 {
+			if most := units(math.Log2(usual / (givens[n.given] * surnames[n.surname]))); most < rare[n.full] {
+				rare[n.full] = most
+			}
+		}
+	}
 }
 
 // fits refuses a model that was learned from other columns.
@@ -107,6 +162,8 @@ type verdict struct {
 	total int32
 	// support is the part of total that shared values gave.
 	support int32
+	// related is what the relations take from total; never positive.
+	related int32
 	pattern pattern
 	// contradicts is set when two values that belong to one entity only differ.
 	contradicts bool
@@ -118,6 +175,11 @@ const sharedSupport = 3 * unit
 // score compares two records. Parts, when given, receives the weight of each comparison.
 func (e *engine) score(a, b int, parts []int32) verdict {
 	out := verdict{total: e.prior}
+	against := agrees
+	var kin [relations]int32
+	for k := range e.kin {
+		kin[k] = e.kin[k].prior
+	}
 	for i, c := range e.comps {
 		o := c.find(a, b)
 		w := int32(0)
@@ -128,18 +190,53 @@ func (e *engine) score(a, b int, parts []int32) verdict {
 				if rare := e.rare[t]; rare != nil {
 					w += rare[o.value]
 				}
-				if s := e.shared[t]; s != nil && s[o.value] && c.identifier != nil {
+				// What two people of different names hold is shared, whether or not more do.
+				if s := e.shared[t]; s != nil && c.identifier != nil && (s[o.value] || against == allOther && !c.exclusive) {
 					w = min(w, sharedSupport)
 					out.support += max(w, 0)
 				}
+			} else if against != agrees && c.identifier != nil && !c.exclusive {
+				w = min(w, 0) // relatives' and colleagues' addresses look alike
 			}
+			against = max(against, o.against)
 			out.total += w
+			for k := range e.kin {
+				kw := e.kin[k].base[i][o.level]
+				if kw == 0 {
+					continue
+				}
+				if rare := e.rare[c.kin.freq]; rare != nil {
+					switch {
+					case o.kin != 0:
+						kw += rare[o.kin]
+					case o.value != 0 && c.levels[o.level].freq == c.kin.freq:
+						kw += rare[o.value]
+					}
+				}
+				kin[k] += kw
+			}
 		}
 		if parts != nil {
 			parts[i] = w
 		}
 	}
+	out.related = e.relate(kin)
+	out.total += out.related
 	return out
+}
+
+// relate is what the relations take: minus log2(1 + sum of 2^weight).
+func (e *engine) relate(weight [relations]int32) int32 {
+	sum := 1.0
+	for k := range e.kin {
+		if weight[k] > -12*unit {
+			sum += math.Exp2(bits(weight[k]))
+		}
+	}
+	if sum == 1 {
+		return 0
+	}
+	return -units(math.Log2(sum))
 }
 
 // provisionalCut is the weight from which on two records are taken for one entity while frequencies are counted: wrong once
@@ -171,7 +268,7 @@ func (e *engine) provisional(ctx context.Context, b *blocks, o Options) ([]int32
 }
 
 // frequencies counts the entities of each value.
-func (v *view) frequencies(m *Model, comps []*comparison, group []int32) []Frequency {
+func (v *view) frequencies(m *Model, comps []*comparison, group []int32, sampled float64) []Frequency {
 	seen := map[*table]bool{}
 	var out []Frequency
 	for i, c := range comps {
@@ -182,14 +279,14 @@ func (v *view) frequencies(m *Model, comps []*comparison, group []int32) []Frequ
 				if l.whole && l.group == 0 {
 					u = m.Comparisons[i].Levels[k-1].U
 				}
-				out = append(out, v.frequency(l.freq, group, u))
+				out = append(out, v.frequency(l.freq, group, u, sampled))
 			}
 		}
 	}
 	return out
 }
 
-func (v *view) frequency(t *table, group []int32, u float64) Frequency {
+func (v *view) frequency(t *table, group []int32, u, sampled float64) Frequency {
 	held := make([]uint64, 0, v.n) // value and group
 	add := func(i int, value uint32) {
 		if value != 0 {
@@ -249,8 +346,12 @@ func (v *view) frequency(t *table, group []int32, u float64) Frequency {
 	for _, n := range squares {
 		collide += float64(n) * float64(n-1)
 	}
-	if all := float64(f.Entities) * float64(f.Entities-1); collide > u*all {
-		f.Excess = max(u*all/collide, 1/collide)
+	all := float64(f.Entities) * float64(f.Entities-1)
+	// Of so many random pairs, u agreed: at most two standard deviations more, and three, do by chance.
+	agreed := u * sampled
+	agreed += 2*math.Sqrt(agreed) + 3
+	if seen := collide / all * sampled; seen > agreed {
+		f.Excess = agreed / seen
 	}
 	if single > 0 {
 		f.Single = min(1, 2*f.Excess*double/single)

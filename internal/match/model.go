@@ -25,6 +25,7 @@ type Model struct {
 	Prior       float64           `json:"prior"`
 	Rounds      int               `json:"rounds,omitempty"` // of expectation maximisation
 	Comparisons []ModelComparison `json:"comparisons"`
+	Relations   []Relation        `json:"relations,omitempty"`
 	Frequencies []Frequency       `json:"frequencies,omitempty"`
 }
 

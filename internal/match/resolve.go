@@ -57,6 +57,7 @@ func Explain(s *Set, m *Model, o Options, a, b string) (Edge, error) {
 	}
 	i, j = min(i, j), max(i, j)
 	e := newEngine(v, comps, m)
+	e.classify()
 	s2 := &Edges{e: e, o: o, d: d}
 	out := e.edge(int32(i), int32(j), o)
 	out.Veto = vetoes[s2.veto(int32(i), int32(j), e.score(i, j, nil))]

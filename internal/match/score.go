@@ -85,6 +85,7 @@ func Score(ctx context.Context, s *Set, m *Model, o Options) (*Edges, error) {
 		return nil, err
 	}
 	out := &Edges{e: newEngine(v, comps, m), o: o, d: d, Missing: d.missing}
+	out.e.classify()
 	b := v.block(o.MaxBlock, o.Threads, nil)
 	out.Blocks = b.stats
 	keep := units(*o.Review)

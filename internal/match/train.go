@@ -117,17 +117,59 @@ func Train(ctx context.Context, s *Set, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	relatives := m.Relations
+	m.Relations = nil
 	fit(m, comps, random, found, v.n)
+	o.Log.Debug("two classes fitted", "contradicted", m.contradicted(comps), "personal", personal(comps, m), "rounds", m.Rounds)
+	if len(relatives) > 0 && (personal(comps, m) || m.contradicted(comps) > mistaken) {
+		again := startModel(v, comps)
+		fit(again, comps, random, found, v.n)
+		m = again
+	}
+	sampled := 0.0
+	for _, t := range random {
+		sampled += t.n
+	}
 	// how common values are, counted by the entities that the weights so far suggest
 	for range 2 {
 		e := newEngine(v, comps, m)
+		e.classify()
 		groups, err := e.provisional(ctx, b, o)
 		if err != nil {
 			return nil, err
 		}
-		m.Frequencies = v.frequencies(m, comps, groups)
+		m.Frequencies = v.frequencies(m, comps, groups, sampled)
 	}
 	return m, ctx.Err()
+}
+
+// mistaken is the share of records of one entity up to which contradicting names are taken for errors where nothing but names and
+// addresses is known: then nothing in a pair tells a garbled name from a relative, only how many there are.
+const mistaken = 0.25
+
+// personal reports whether something beside the name, known of enough pairs to learn from, tells people of one household apart.
+func personal(comps []*comparison, m *Model) bool {
+	for i, c := range comps {
+		if c.part&(partEmail|partPhone) != 0 || c.exclusive || c.dated {
+			if m.Comparisons[i].Pairs >= 2*priorMatches {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// contradicted is the share of records of one entity that bounded levels hold.
+func (m *Model) contradicted(comps []*comparison) float64 {
+	share := 0.0
+	for i, c := range comps {
+		for l := 1; l < len(c.levels); l++ {
+			if c.levels[l].most > 0 && c.levels[l].group == 0 {
+				share += m.Comparisons[i].Levels[l-1].M
+			}
+		}
+	}
+	return share
 }
 
 // startModel is the model before any data: the priors.
@@ -147,6 +189,7 @@ func startModel(v *view, comps []*comparison) *Model {
 		}
 		m.Comparisons = append(m.Comparisons, mc)
 	}
+	m.Relations = startRelations(comps, v.n)
 	return m
 }
 
@@ -292,54 +335,132 @@ func fit(m *Model, comps []*comparison, random, found []tally, n int) {
 	for i := range start {
 		start[i].Levels = slices.Clone(start[i].Levels)
 	}
+	first := startRelations(comps, n)
 	pairs := float64(n) * float64(n-1) / 2
-	score := func(p pattern) float64 {
-		w := m.Prior
-		for i := range comps {
-			if l := p.level(i); l > 0 {
-				w += m.Comparisons[i].Levels[l-1].Weight()
-			}
-		}
-		return 1 / (1 + math.Exp2(-w))
+	type sums struct {
+		m, u [16]float64
+		r    [relations][16]float64
 	}
-	type sums struct{ m, u [16]float64 }
 	for m.Rounds = 1; m.Rounds <= maxRounds; m.Rounds++ {
+		score := m.classes(comps)
 		acc := make([]sums, len(comps))
 		var matches float64
+		var related [relations]float64
 		for _, t := range found {
-			p := score(t.pattern) * t.n
-			matches += p
+			p, r := score(t.pattern)
+			matches += p * t.n
+			for k := range m.Relations {
+				related[k] += r[k] * t.n
+			}
 			for i := range comps {
 				if l := t.level(i); l > 0 && t.free>>i&1 == 1 {
-					acc[i].m[l] += p
+					acc[i].m[l] += p * t.n
+					for k := range m.Relations {
+						acc[i].r[k][l] += r[k] * t.n
+					}
 				}
 			}
 		}
 		for _, t := range random {
-			q := (1 - score(t.pattern)) * t.n
+			p, r := score(t.pattern)
+			q := 1 - p
+			for k := range m.Relations {
+				q -= r[k]
+			}
 			for i := range comps {
 				if l := t.level(i); l > 0 {
-					acc[i].u[l] += q
+					acc[i].u[l] += max(q, 0) * t.n
 				}
 			}
 		}
 		moved := 0.0
 		for i, c := range comps {
-			moved = max(moved, update(&m.Comparisons[i], start[i], c, acc[i].m, acc[i].u))
+			moved = max(moved, update(&m.Comparisons[i], start[i], c, acc[i].m, acc[i].u, len(m.Relations) > 0))
+			for k := range m.Relations {
+				if rc := &m.Relations[k].Comparisons[i]; rc.Shared != nil {
+					updateRelation(rc, first[k].Comparisons[i], c, acc[i].r[k])
+				}
+			}
 		}
-		prior := min(max(matches, 1)/pairs, 0.5)
-		next := math.Log2(prior / (1 - prior))
+		odds := func(n float64) float64 { return math.Log2(min(max(n, 1)/pairs, 0.5)) }
+		next := odds(matches)
 		moved = max(moved, math.Abs(next-m.Prior))
 		m.Prior = next
+		for k := range m.Relations {
+			next := odds(related[k])
+			moved = max(moved, math.Abs(next-m.Relations[k].Prior))
+			m.Relations[k].Prior = next
+		}
 		if moved < 1e-3 { // thousandths of a bit are all that a weight holds
 			break
 		}
 	}
 }
 
+// classes returns the chances that a pair is of one entity and of each relation, by the model as it stands.
+func (m *Model) classes(comps []*comparison) func(p pattern) (float64, [relations]float64) {
+	own := make([][]float64, len(comps))
+	kin := make([][][]float64, len(comps))
+	for i, c := range comps {
+		own[i] = make([]float64, len(c.levels))
+		for l := 1; l < len(c.levels); l++ {
+			own[i][l] = m.Comparisons[i].Levels[l-1].Weight()
+		}
+		for k := range m.Relations {
+			kin[i] = append(kin[i], relationBits(c, m.Comparisons[i], m.Relations[k].Comparisons[i]))
+		}
+	}
+	return func(p pattern) (float64, [relations]float64) {
+		w := m.Prior
+		var r [relations]float64
+		for k := range m.Relations {
+			r[k] = m.Relations[k].Prior
+		}
+		for i := range comps {
+			l := p.level(i)
+			if l == 0 {
+				continue
+			}
+			w += own[i][l]
+			for k := range m.Relations {
+				r[k] += kin[i][k][l]
+			}
+		}
+		match, all := math.Exp2(w), 1.0
+		all += match
+		for k := range m.Relations {
+			r[k] = math.Exp2(r[k])
+			all += r[k]
+		}
+		for k := range m.Relations {
+			r[k] /= all
+		}
+		return match / all, r
+	}
+}
+
+// bound holds the levels that have a bound to it; the others of the group take what is over, in proportion.
+func bound(levels []ModelLevel, c *comparison) {
+	var over, free [4]float64
+	for l := range levels {
+		def := c.levels[l+1]
+		if def.most > 0 && levels[l].M > def.most {
+			over[def.group] += levels[l].M - def.most
+			levels[l].M = def.most
+		} else {
+			free[def.group] += levels[l].M
+		}
+	}
+	for l := range levels {
+		if def := c.levels[l+1]; over[def.group] > 0 && levels[l].M != def.most {
+			levels[l].M *= 1 + over[def.group]/free[def.group]
+		}
+	}
+}
+
 // update sets the chances of one comparison from expected counts, smoothed by the prior, and returns by how many bits the
 // weight of a level moved at most.
-func update(mc *ModelComparison, start ModelComparison, c *comparison, cm, cu [16]float64) float64 {
+func update(mc *ModelComparison, start ModelComparison, c *comparison, cm, cu [16]float64, related bool) float64 {
 	var sumM, sumU [4]float64
 	for l := 1; l < len(c.levels); l++ {
 		g := c.levels[l].group
@@ -361,6 +482,13 @@ func update(mc *ModelComparison, start ModelComparison, c *comparison, cm, cu [1
 		next[l-1].U = max(weight*u+(1-weight)*s.U, min(s.U, 0.5/(sumU[g]+1)))
 		totalM[g] += next[l-1].M
 		totalU[g] += next[l-1].U
+	}
+	if related {
+		bound(next, c)
+	}
+	clear(totalM[:])
+	for l := range next {
+		totalM[c.levels[l+1].group] += next[l].M
 	}
 	moved := 0.0
 	for l := range next {

@@ -17,6 +17,7 @@ func (a *app) commands() []*cobra.Command {
 		newTestCmd(a),
 		newShowCmd(a),
 		newQueryCmd(a),
+		newKPICmd(a),
 		newLsCmd(a),
 		newDigestCmd(a),
 		newLineageCmd(a),
@@ -32,5 +33,6 @@ func (a *app) commands() []*cobra.Command {
 		newQuarantineCmd(a),
 		newStateCmd(a),
 		newTwinCmd(a),
+		newResolveCmd(a),
 	}
 }

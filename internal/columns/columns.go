@@ -4,6 +4,7 @@ package columns
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -38,6 +39,7 @@ type Asked struct {
 	Entity match.Entity      // empty: find out
 	Kinds  map[string]string // by column: a kind as Kind reads it
 	Ignore []string          // columns
+	Truth  []string          // columns that must not be looked at: neither their values nor what they are called counts
 }
 
 // Recognise looks at the names of the columns and a sample of the rows (nil: no value). The result does not depend on the
@@ -45,7 +47,14 @@ type Asked struct {
 func Recognise(names []string, sample [][]*string, asked Asked) (Result, error) {
 	r := Result{Columns: make([]Column, len(names))}
 	words := newVocabulary()
+	truth := func(name string) bool {
+		return slices.ContainsFunc(asked.Truth, func(t string) bool { return strings.EqualFold(strings.TrimSpace(t), name) })
+	}
 	for i, n := range names {
+		if truth(n) {
+			r.Columns[i] = Column{Name: n, Type: match.Ignore, kind: "truth", Why: "truth: read only when the answer stands"}
+			continue
+		}
 		c := Column{Name: n, Type: match.Ignore, stats: look(sample, i)}
 		c.Filled, c.Example = c.stats.filled(), c.stats.example
 		c.kind, c.name, c.Why = words.kind(n)
@@ -56,7 +65,9 @@ func Recognise(names []string, sample [][]*string, asked Asked) (Result, error) 
 		r.Entity, r.EntityWhy = entity(r.Columns)
 	}
 	for i := range r.Columns {
-		r.Columns[i].decide(r.Entity)
+		if r.Columns[i].kind != "truth" {
+			r.Columns[i].decide(r.Entity)
+		}
 	}
 	r.only(match.GivenName, match.Surname, match.FullName, match.MiddleName, match.CompanyName, match.Employer, match.HouseNumber, match.Postcode, match.City, match.Country, match.State, match.Date)
 	r.fullName()
@@ -109,6 +120,15 @@ func (r *Result) apply(asked Asked) error {
 		c.Type, c.Why, c.ByHand, c.Key = match.Ignore, "left out by --ignore", true, false
 	}
 	return nil
+}
+
+// Sort names what a column holds, finer than its type: a social security number is no customer number. Columns of one sort
+// in two lists are compared with each other.
+func (c Column) Sort() string {
+	if c.ByHand || c.kind == "" || c.Type != match.ID && c.Type != match.Text {
+		return string(c.Type)
+	}
+	return string(c.Type) + "/" + c.kind
 }
 
 // Fields are the columns that are compared, as the matching takes them.

@@ -225,22 +225,8 @@ func Text(v any) string {
 func writeExcel(ctx context.Context, w *os.File, files []*File, u union, extra []Extra, cells func(int, int) []any) error {
 	f := excelize.NewFile()
 	defer f.Close()
-	const name = "List"
-	if err := f.SetSheetName("Sheet1", name); err != nil {
-		return err
-	}
-	s, err := f.NewStreamWriter(name)
+	s, bold, err := sheetWriter(f, "List", len(u.headers)+len(extra))
 	if err != nil {
-		return err
-	}
-	bold, err := f.NewStyle(&excelize.Style{Font: &excelize.Font{Bold: true}})
-	if err != nil {
-		return err
-	}
-	if err := s.SetPanes(&excelize.Panes{Freeze: true, YSplit: 1, TopLeftCell: "A2", ActivePane: "bottomLeft"}); err != nil {
-		return err
-	}
-	if err := s.SetColWidth(1, len(u.headers)+len(extra), 16); err != nil {
 		return err
 	}
 	line := make([]any, 0, len(u.headers)+len(extra))
@@ -361,16 +347,7 @@ func writeParquet(ctx context.Context, w *os.File, files []*File, u union, extra
 	}
 	for i, x := range extra {
 		names = append(names, x.Name)
-		node := pq.Optional(pq.Compressed(pq.String(), &pq.Snappy))
-		if x.Number {
-			node = pq.Optional(pq.Leaf(pq.DoubleType))
-			if i < len(first) {
-				if _, ok := first[i].(int); ok {
-					node = pq.Optional(pq.Leaf(pq.Int64Type))
-				}
-			}
-		}
-		root.add(x.Name, node)
+		root.add(x.Name, extraNode(x, first, i))
 	}
 	out := pq.NewWriter(w, pq.NewSchema("list", root), pq.MaxRowsPerRowGroup(122_880))
 	row := make(pq.Row, len(names))
@@ -383,16 +360,7 @@ func writeParquet(ctx context.Context, w *os.File, files []*File, u union, extra
 		}
 		for k, v := range cells(file, n) {
 			i := len(in) + k
-			switch x := v.(type) {
-			case nil:
-				row[i] = pq.NullValue().Level(0, 0, i)
-			case int:
-				row[i] = pq.Int64Value(int64(x)).Level(0, 1, i)
-			case float64:
-				row[i] = pq.DoubleValue(x).Level(0, 1, i)
-			default:
-				row[i] = pq.ByteArrayValue([]byte(Text(v))).Level(0, 1, i)
-			}
+			row[i] = parquetValue(v, i)
 		}
 		_, err := out.WriteRows([]pq.Row{row})
 		return err

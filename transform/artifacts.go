@@ -98,7 +98,15 @@ func (b *builder) artifacts(res *BuildResult) error {
 	if err != nil {
 		return fault.Wrap(err, "write %s", runResultsFile)
 	}
-	return diskHint(atomicfile.Write(filepath.Join(dir, runResultsFile), results, 0o644))
+	path = filepath.Join(dir, runResultsFile)
+	if err := atomicfile.Write(path, results, 0o644); err != nil {
+		return diskHint(err)
+	}
+	// The target's folder is <project>/.millrace/<target>.
+	if rel, err := filepath.Rel(filepath.Dir(filepath.Dir(b.p.Dir)), path); err == nil {
+		res.Results = filepath.ToSlash(rel)
+	}
+	return nil
 }
 
 func (b *builder) manifest() map[string]any {

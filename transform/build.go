@@ -65,7 +65,8 @@ type BuildResult struct {
 	Tests     []TestResult
 	Started   time.Time
 	Took      time.Duration
-	Strict    bool // refused because of --strict
+	Strict    bool   // refused because of --strict
+	Results   string // where all results stand, relative to the project; empty when none were written
 }
 
 // Count is how many relations have a status.
@@ -114,7 +115,10 @@ func (r *BuildResult) Err() error {
 		return nil
 	}
 	msg := "failed: " + strings.Join(failed, ", ")
-	hint := "What reads them stays at its last published version. See target/run_results.json, mend the SQL or the data, and run again."
+	hint := "What reads them stays at its last published version. Mend the SQL or the data, and run again."
+	if r.Results != "" {
+		hint = "What reads them stays at its last published version. See " + r.Results + ", mend the SQL or the data, and run again."
+	}
 	if r.Strict {
 		hint = "Nothing was published (--strict)."
 	}

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
 	"sort"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -230,7 +233,9 @@ Exit codes: 0 all passed (warnings allowed), 1 a test failed, 2 the project cann
 					a.con.Say("No tests. Declare data_tests in the front matter of a model, or write sql/tests/<name>.sql.")
 				}
 				for _, t := range res.Tests {
-					a.saySample(t)
+					if t.Status == transform.StatusWarn { // those that failed were shown as they did
+						a.saySample(t)
+					}
 				}
 				a.sayTests(res)
 			}
@@ -241,19 +246,53 @@ Exit codes: 0 all passed (warnings allowed), 1 a test failed, 2 the project cann
 	return cmd
 }
 
-// saySample shows some failing rows, so that a person need not ask for them.
+// sampleColumns is how many columns of failing rows are shown; run_results.json has all.
+const sampleColumns = 7
+
+// saySample shows some failing rows, so that a person need not ask for them. Personal data is masked in them already.
 func (a *app) saySample(t transform.TestResult) {
 	if t.Status != transform.StatusError && t.Status != transform.StatusWarn || len(t.Sample) == 0 {
 		return
 	}
-	a.con.Say("%s %s: some of %s:", t.Relation, t.Name, console.Count(t.Failures, "failing row"))
-	var rows [][]string
+	what := "some of " + console.Count(t.Failures, "failing row")
+	if int64(len(t.Sample)) >= t.Failures {
+		what = console.Count(t.Failures, "failing row")
+	}
+	// The columns that the test names go first, then the relation's own order.
+	var order []int
+	for _, named := range []bool{true, false} {
+		for i, c := range t.Columns {
+			if regexp.MustCompile(`\b`+regexp.QuoteMeta(c)+`\b`).MatchString(t.Name) == named && len(order) < sampleColumns {
+				order = append(order, i)
+			}
+		}
+	}
+	lines := [][]string{{}}
+	for _, i := range order {
+		lines[0] = append(lines[0], t.Columns[i])
+	}
 	for _, r := range t.Sample {
 		var cells []string
-		for _, c := range r {
-			cells = append(cells, fault.Shorten(cellText(c), 40))
+		for _, i := range order {
+			cells = append(cells, fault.Shorten(strings.ReplaceAll(cellText(r[i]), "\n", " "), 30))
 		}
-		rows = append(rows, cells)
+		lines = append(lines, cells)
 	}
-	a.con.Table(t.Columns, rows)
+	width := make([]int, len(order))
+	for _, cells := range lines {
+		for i, c := range cells {
+			width[i] = max(width[i], utf8.RuneCountInString(c))
+		}
+	}
+	if n := len(t.Columns) - len(order); n > 0 {
+		what += fmt.Sprintf(", %s left out", console.Count(int64(n), "column"))
+	}
+	a.con.Say("           %s:", what)
+	for _, cells := range lines {
+		var b strings.Builder
+		for i, c := range cells {
+			b.WriteString("  " + c + strings.Repeat(" ", width[i]-utf8.RuneCountInString(c)))
+		}
+		a.con.Say("           %s", strings.TrimRight(b.String(), " "))
+	}
 }

@@ -34,10 +34,19 @@ Exit codes: 0 nothing is held, 1 something is held.`,
   millrace quality --all
   millrace quality --repairs "missing ids"
   millrace quality --json`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("repairs") {
+				// `--repairs "missing ids"` leaves the name among the arguments: pflag takes an optional value only after =.
+				if repairs == allChecks && len(args) == 1 {
+					repairs, args = args[0], nil
+				}
+				if err := noArgs(cmd, args); err != nil {
+					return err
+				}
 				return a.qualityRepairs(cmd.Context(), repairs)
+			}
+			if err := noArgs(cmd, args); err != nil {
+				return err
 			}
 			return a.qualityShow(cmd.Context(), all)
 		},

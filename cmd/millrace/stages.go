@@ -170,6 +170,7 @@ func (a *app) sayBuilt(e transform.Event) {
 				where = fmt.Sprintf(" (%s:%d)", t.File, t.Line)
 			}
 			a.con.Step("test", console.Fail, t.Name, t.Message+where, 0)
+			a.saySample(*t)
 		}
 	case transform.EventFinish:
 		switch e.Status {

@@ -2,8 +2,8 @@
 description: >
   Volume of each stream per whole week beside what its level, the season and known causes lead to expect. In logarithms:
   the level is the median of the eight weeks before; the season is how far the same week and its neighbours lay from
-  theirs in earlier years, as a median; the interval of 99 % comes from the median absolute error of such expectations
-  over half a year, and is never narrower than that of a count. A week is unexplained when it lies more than 10 % off and
+  theirs in earlier years, as a median; growth is the median error of such expectations over half a year, and the interval
+  of 99 % their median absolute distance from it, never narrower than that of a count. A week is unexplained when it lies more than 10 % off and
   outside the interval and nothing explains it; a plain change of 10 % from week to week would cry wolf in every second
   noisy week.
 materialized: table
@@ -52,28 +52,33 @@ seasonal as (
   left join seasons on seasons.stream = levelled.stream and seasons.week_start = levelled.week_start
 ),
 errors as (
-  select *, case when weeks_before >= 4 then abs(log_volume - level - season) end as error
+  select *, case when weeks_before >= 4 then log_volume - level - season end as error
   from seasonal
 ),
 scaled as (
   select
     *,
     count(error) over half_year as errors_before,
-    median(error) over half_year as usual_error
+    median(error) over half_year as drift,
+    mad(error) over half_year as usual_error
   from errors
   window half_year as (partition by stream order by week_start rows between 26 preceding and 1 preceding)
+),
+drifting as (
+  select *, level + season + case when errors_before >= 4 then drift else 0 end as log_expected
+  from scaled
 ),
 -- 2.576 is the normal quantile of 99 %; the larger factors make up for a scale that rests on few errors.
 expectations as (
   select
     *,
-    exp(level + season) - 1 as expected_volume,
+    exp(log_expected) - 1 as expected_volume,
     greatest(
-      case when errors_before >= 20 then 2.85 when errors_before >= 8 then 3.5 else 4.6 end
+      case when errors_before >= 20 then 3.1 when errors_before >= 8 then 3.7 else 4.6 end
       * 1.4826 * case when errors_before >= 8 then usual_error when errors_before >= 4 then greatest(spread, usual_error) else spread end,
-      2.576 * 1.1 / sqrt(greatest(exp(level + season) - 1, 1))
+      2.576 * 1.1 / sqrt(greatest(exp(log_expected) - 1, 1))
     ) as half_width
-  from scaled
+  from drifting
 ),
 spend_weeks as (
   select date_trunc('week', ad_date)::date as week_start, sum(cost) as cost
@@ -95,10 +100,10 @@ holiday_weeks as (
 judged as (
   select
     expectations.*,
-    log_volume - level - season as residual,
+    log_volume - log_expected as residual,
     weeks_before >= 4
     and abs(volume - expected_volume) > 0.10 * expected_volume
-    and abs(log_volume - level - season) > half_width as is_outside
+    and abs(log_volume - log_expected) > half_width as is_outside
   from expectations
 ),
 caused as (
@@ -122,8 +127,8 @@ select
   judged.volume,
   judged.weeks_before,
   case when judged.weeks_before >= 4 then round(judged.expected_volume, 2) end::decimal(18, 2) as expected,
-  case when judged.weeks_before >= 4 then round(greatest(exp(judged.level + judged.season - judged.half_width) - 1, 0), 2) end::decimal(18, 2) as low,
-  case when judged.weeks_before >= 4 then round(least(exp(judged.level + judged.season + judged.half_width) - 1, 1e15), 2) end::decimal(18, 2) as high,
+  case when judged.weeks_before >= 4 then round(greatest(exp(judged.log_expected - judged.half_width) - 1, 0), 2) end::decimal(18, 2) as low,
+  case when judged.weeks_before >= 4 then round(least(exp(judged.log_expected + judged.half_width) - 1, 1e15), 2) end::decimal(18, 2) as high,
   round(exp(judged.season), 4)::decimal(18, 4) as season,
   case when judged.weeks_before >= 4 then round(abs(judged.volume - judged.expected_volume) / nullif(judged.expected_volume, 0), 8) end::decimal(28, 8) as deviation,
   case

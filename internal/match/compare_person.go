@@ -146,7 +146,14 @@ func (v *view) relateGiven(x, y uint32) relation {
 	if shortForm(a, b) || shortForm(b, a) {
 		return short
 	}
-	if alike(a, b) {
+	for _, g := range v.nicknames[x] {
+		for _, h := range v.nicknames[y] {
+			if g == h {
+				return short
+			}
+		}
+	}
+	if alike(squeeze(a), squeeze(b)) {
 		return near
 	}
 	return other

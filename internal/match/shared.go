@@ -44,6 +44,10 @@ func (e *engine) classify() {
 		limit := c.holders()
 		shared := make([]bool, col.len())
 		for x := 1; x < col.len(); x++ {
+			if col.common != nil && col.common[x] {
+				shared[x] = true
+				continue
+			}
 			held := records[count[x]:count[x+1]]
 			if len(held) > limit {
 				shared[x] = e.differentNames(held, limit)

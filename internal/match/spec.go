@@ -6,6 +6,7 @@ import (
 	"sort"
 
 	"millrace/internal/fault"
+	"millrace/internal/normal"
 )
 
 // Entity is what the records describe.
@@ -66,6 +67,8 @@ type Spec struct {
 	// Region is the country (ISO 3166, two letters) by which telephone numbers without a country code are read when the
 	// record names no country of its own; empty: none, such numbers are compared by their digits.
 	Region string `json:"region,omitempty"`
+	// Words are the lists by which values are normalised; nil: the built-in ones.
+	Words *normal.Normaliser `json:"-"`
 }
 
 // Check refuses a description that cannot be matched by, and says what to change.

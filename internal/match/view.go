@@ -10,23 +10,25 @@ type view struct {
 	keys    []string
 	sources []uint16
 
-	names    bag // of the person or company: numbers of whole
-	whole    []name
-	given    *table
-	middle   *table
-	surname  *table
-	full     *table
-	email    *column
-	phone    *column
-	employer *column
-	domain   *column
-	lines    *column
-	house    *column
-	city     *column
-	state    *column
-	postcode *column
-	country  *column
-	own      []*column // dates, ids and texts: each field by itself
+	names   bag // of the person or company: numbers of whole
+	whole   []name
+	given   *table
+	middle  *table
+	surname *table
+	full    *table
+	// nicknames are the groups of names that each given name belongs to, sorted.
+	nicknames [][]string
+	email     *column
+	phone     *column
+	employer  *column
+	domain    *column
+	lines     *column
+	house     *column
+	city      *column
+	state     *column
+	postcode  *column
+	country   *column
+	own       []*column // dates, ids and texts: each field by itself
 }
 
 // bag is the values of every record in one place: those of record i are val[off[i]:off[i+1]].
@@ -49,10 +51,12 @@ type column struct {
 	bag
 	*table
 	field Field
+	// common values are no single person's or company's by their form: role inboxes, domains of mail providers. Nil: none known.
+	common []bool
 }
 
-// name is a person's name, taken apart; numbers in given, middle, surname and full. For a company, full is the key of the
-// name and surname its legal form.
+// name is a person's name, taken apart; numbers in given, middle, surname and full. For a company, full is the words of its
+// name, surname its legal form, given its acronym and middle the numbers in it.
 type name struct{ given, middle, surname, full uint32 }
 
 // builder collects the values of one column, record by record.
@@ -108,17 +112,13 @@ func (s *Set) read() *view {
 	wholes := map[name]uint32{{}: 0}
 	v.whole = []name{{}}
 	v.names.off = []uint32{0}
-	values := make([][]string, len(s.spec.Fields))
 	at := 0
 	for i := range v.n {
-		for f := range values {
-			values[f] = values[f][:0]
+		from := at
+		for at < len(s.cells) && int(s.cells[at].record) == i {
+			at++
 		}
-		for ; at < len(s.cells) && int(s.cells[at].record) == i; at++ {
-			c := s.cells[at]
-			values[c.field] = append(values[c.field], s.raw[c.field].texts[c.value])
-		}
-		r.record(values)
+		r.record(s.cells[from:at])
 		for _, n := range r.names {
 			id := name{v.given.dict.id(n.given), v.middle.dict.id(n.middle), v.surname.dict.id(n.surname), v.full.dict.id(n.full)}
 			w, ok := wholes[id]
@@ -153,6 +153,20 @@ func (s *Set) read() *view {
 			if c := b.done(); c != nil {
 				v.own = append(v.own, c)
 			}
+		}
+	}
+	for _, c := range []*column{v.email, v.domain} {
+		if c != nil {
+			c.common = make([]bool, c.len())
+			for i, t := range c.texts {
+				c.common[i] = r.role[t]
+			}
+		}
+	}
+	if s.spec.Entity == Person {
+		v.nicknames = make([][]string, v.given.len())
+		for i, g := range v.given.texts[1:] {
+			v.nicknames[i+1] = r.n.Nicknames(g)
 		}
 	}
 	s.raw = nil

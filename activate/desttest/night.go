@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,4 +150,20 @@ func FailingNights(t *testing.T, n *Night, nights, calmFrom int, calm func()) {
 	if last == nil || last.Verdict != activate.VerdictEmpty {
 		t.Errorf("something is left to do: %+v", last)
 	}
+}
+
+// NewNight makes a night of a sync over segments.rows. body is the sync file without its first lines; columns are those of
+// the relation.
+func NewNight(t *testing.T, catalog []activate.Connector, body string, columns []string, open func() activate.Destination) *Night {
+	t.Helper()
+	n := &Night{T: t, File: "version: 1\nowner: ann\nlive: true\nrelation: segments.rows\n" + body, Open: open, Relation: relation.Relation{Name: "segments.rows", Version: "1"}}
+	for _, c := range catalog {
+		if strings.Contains("\n"+body, "\ndestination: "+c.Name+"\n") {
+			n.Connector = c
+		}
+	}
+	for _, c := range columns {
+		n.Relation.Columns = append(n.Relation.Columns, relation.Column{Name: c})
+	}
+	return n
 }

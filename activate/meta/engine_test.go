@@ -17,17 +17,7 @@ const config = `config: {access_token: x, app_secret: x, ad_account_id: "1010101
 
 func night[D activate.Destination](t *testing.T, file string, columns ...string) (*desttest.Night, *twin.Twin) {
 	tw, base := startTwin(t)
-	n := &desttest.Night{T: t, File: "version: 1\nowner: ann\nlive: true\nrelation: segments.rows\n" + file, Open: func() activate.Destination { return opened[D](t, base, nil) }}
-	for _, c := range Connectors() {
-		if strings.Contains(file, "destination: "+c.Name+"\n") {
-			n.Connector = c
-		}
-	}
-	n.Relation = relation.Relation{Name: "segments.rows", Version: "1"}
-	for _, c := range columns {
-		n.Relation.Columns = append(n.Relation.Columns, relation.Column{Name: c})
-	}
-	return n, tw
+	return desttest.NewNight(t, Connectors(), file, columns, func() activate.Destination { return opened[D](t, base, nil) }), tw
 }
 
 func disturb(t *testing.T, tw *twin.Twin, rate float64) {

@@ -16,6 +16,7 @@ import (
 	"millrace/internal/fault"
 	"millrace/internal/twin/google"
 	"millrace/internal/twin/hubspot"
+	"millrace/internal/twin/linkedin"
 	"millrace/internal/twin/meta"
 	"millrace/internal/twin/salesforce"
 	"millrace/internal/twin/slack"
@@ -300,14 +301,14 @@ func throttle(vendor string, w http.ResponseWriter) {
 		status, body = meta.Throttled()
 	default:
 		w.Header().Set("Retry-After", "1")
-		body = map[string]func() any{"hubspot": hubspot.Throttled, "stripe": stripe.Throttled, "google": google.Throttled, "slack": slack.Throttled}[vendor]()
+		body = map[string]func() any{"hubspot": hubspot.Throttled, "stripe": stripe.Throttled, "google": google.Throttled, "slack": slack.Throttled, "linkedin": linkedin.Throttled}[vendor]()
 	}
 	send(w, status, body)
 }
 
 // broken and expired are the vendors' own bodies for a refusal.
 func broken(vendor string) any {
-	return map[string]func() any{"hubspot": hubspot.Broken, "stripe": stripe.Broken, "google": google.Broken, "slack": slack.Broken, "salesforce": salesforce.Broken, "meta": meta.Broken}[vendor]()
+	return map[string]func() any{"hubspot": hubspot.Broken, "stripe": stripe.Broken, "google": google.Broken, "slack": slack.Broken, "salesforce": salesforce.Broken, "meta": meta.Broken, "linkedin": linkedin.Broken}[vendor]()
 }
 
 func expired(vendor string) (int, any) {
@@ -317,5 +318,5 @@ func expired(vendor string) (int, any) {
 	case "meta":
 		return meta.Expired()
 	}
-	return http.StatusUnauthorized, map[string]func() any{"hubspot": hubspot.Expired, "stripe": stripe.Expired, "google": google.Expired, "salesforce": salesforce.Expired}[vendor]()
+	return http.StatusUnauthorized, map[string]func() any{"hubspot": hubspot.Expired, "stripe": stripe.Expired, "google": google.Expired, "salesforce": salesforce.Expired, "linkedin": linkedin.Expired}[vendor]()
 }

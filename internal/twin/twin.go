@@ -14,6 +14,7 @@ import (
 	"millrace/internal/fault"
 	"millrace/internal/twin/google"
 	"millrace/internal/twin/hubspot"
+	"millrace/internal/twin/linkedin"
 	"millrace/internal/twin/market"
 	"millrace/internal/twin/meta"
 	"millrace/internal/twin/salesforce"
@@ -43,6 +44,8 @@ type Credentials struct {
 	SalesforceClientID, SalesforceClientSecret             string
 	MetaToken, MetaAppSecret, MetaAccount                  string
 	MetaDataset, MetaAudience                              string
+	LinkedInToken, LinkedInAccount, LinkedInRule           string
+	LinkedInUsers, LinkedInCompanies                       string // segments
 }
 
 // DefaultCredentials are the credentials of every twin. A HubSpot token with "-readonly" appended may only read, any of
@@ -54,6 +57,7 @@ func DefaultCredentials() Credentials {
 		GoogleDeveloperToken: "twin-developer-token", GoogleAdsCustomer: "4815162342", GA4Property: "424242424", AudienceList: "7700001",
 		GoogleConversion: market.GoogleConverts, SalesforceClientID: "3MVG9.twin", SalesforceClientSecret: "twin-salesforce-secret",
 		MetaToken: "EAAtwinmeta", MetaAppSecret: "twin-meta-app-secret", MetaAccount: market.MetaAccount, MetaDataset: market.MetaDataset, MetaAudience: market.MetaAudience,
+		LinkedInToken: "AQXtwinlinkedin", LinkedInAccount: market.LinkedInAcct, LinkedInRule: market.LinkedInRule, LinkedInUsers: market.LinkedInUsers, LinkedInCompanies: market.LinkedInFirms,
 	}
 }
 
@@ -103,6 +107,7 @@ func Open(dir string, o Options) (*Twin, error) {
 	}
 	t.vendors["salesforce"] = salesforce.New(db, salesforce.Options{ClientID: c.SalesforceClientID, ClientSecret: c.SalesforceClientSecret, Enforce: o.Limits, Now: o.Now})
 	t.vendors["meta"] = meta.New(db, meta.Options{Token: c.MetaToken, AppSecret: c.MetaAppSecret, Account: c.MetaAccount, Enforce: o.Limits, Now: o.Now})
+	t.vendors["linkedin"] = linkedin.New(db, linkedin.Options{Token: c.LinkedInToken, Account: c.LinkedInAccount, Enforce: o.Limits, Now: o.Now})
 	t.handler = http.HandlerFunc(t.serve)
 	return t, nil
 }
@@ -159,6 +164,8 @@ func vendorOf(path string) string {
 		return "salesforce"
 	case meta.Handles(path):
 		return "meta"
+	case linkedin.Handles(path):
+		return "linkedin"
 	}
 	return ""
 }

@@ -44,7 +44,7 @@ func Document(t testing.TB, path string) any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.HasSuffix(path, ".yaml") {
+	if strings.HasSuffix(path, ".yaml") || strings.HasSuffix(path, ".yml") {
 		if raw, err = yaml.YAMLToJSON(raw); err != nil {
 			t.Fatal(err)
 		}

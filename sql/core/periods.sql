@@ -1,7 +1,8 @@
 /* ---
 description: >
   The periods that KPIs are stated for: everything (all), each month and each quarter from the first business event to
-  the as-of date, and at most five years back. Days are business days of the project's time zone.
+  the as-of date, and at most five years back; the first quarter counts from the first month on, so that months make it
+  up. Days are business days of the project's time zone.
 materialized: table
 unique_key: [period_key]
 owner: revenue-operations
@@ -37,12 +38,13 @@ ranges as (
     grain || ':' || period_start as period_key,
     grain,
     period_start,
-    period_start as range_start,
+    greatest(period_start, date_trunc('month', bounds.first_date)::date) as range_start,
     case grain
       when 'month' then (period_start + interval 1 month - interval 1 day)::date
       else (period_start + interval 3 month - interval 1 day)::date
     end as range_end
   from starts
+  cross join bounds
   union all
   select 'all', 'all', null, least(first_date, as_of_date), as_of_date
   from bounds

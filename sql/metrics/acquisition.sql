@@ -2,7 +2,8 @@
 description: >
   What acquisition cost and brought for each period and segment. Media, clicks and platform conversions are known in total
   and by channel only; agency fees too, shared among channels by their media spend; other costs in total only. A lead is a person, counted once, on the day and for the channel of the
-  first contact; a new customer counts for the channel of the account.
+  first contact; a new customer counts for the channel of the account. What stands against costs counts only from the first
+  day on which such costs are known: earlier customers cost something too, but nobody knows what.
 materialized: table
 owner: marketing
 columns:
@@ -25,13 +26,16 @@ columns:
   agency_cost: {description: Agency fees; a channel has the part that core.agency_costs gives it., data_tests: [not_null]}
   other_cost: {description: All other sales and marketing costs; in total only., data_tests: [not_null]}
   leads: {description: People who became leads., data_tests: [not_null]}
-  paid_leads: {description: Those of them whose channel is paid and has a known spend., data_tests: [not_null]}
+  paid_leads: {description: "Those of them whose channel is paid and has a known spend, from the first day of media on.", data_tests: [not_null]}
   converted_leads: {description: Those leads whose account or person had an opportunity within the days that core.assumptions gives., data_tests: [not_null]}
   open_leads: {description: Leads that have neither converted nor run out of those days., data_tests: [not_null]}
   new_customers: {description: Accounts that had recurring revenue for the first time., data_tests: [not_null]}
-  paid_new_customers: {description: Those of them whose channel is paid and has a known spend., data_tests: [not_null]}
+  costed_new_customers: {description: "Those of them from the first day on which costs are known.", data_tests: [not_null]}
+  costed_new_mrr: {description: Recurring revenue that those began with., data_tests: [not_null]}
+  uncosted_new_customers: {description: "New customers before that day, whom cost figures leave out.", data_tests: [not_null]}
+  paid_new_customers: {description: "New customers whose channel is paid and has a known spend, from the first day of media on.", data_tests: [not_null]}
   unpriced_new_customers: {description: Those of them whose channel is paid and whose spend nobody has connected; paid figures leave them out., data_tests: [not_null]}
-  paid_won_amount: {description: Value of new-business opportunities won of accounts whose channel is paid and has a known spend., data_tests: [not_null]}
+  paid_won_amount: {description: "Value of new-business opportunities won, from the first day of media on, of accounts whose channel is paid and has a known spend.", data_tests: [not_null]}
   media_missing: {description: Why media cannot be stated; null when it can.}
   costs_missing: {description: Why costs of acquisition cannot be stated; null when they can.}
   leads_missing: {description: Why leads cannot be stated; null when they can.}
@@ -128,11 +132,12 @@ leads as (
     lead_segments.dimension,
     lead_segments.segment,
     count(*) as leads,
-    count(*) filter (where lead_segments.is_priced_channel) as paid_leads,
+    count(*) filter (where lead_segments.is_priced_channel and coalesce(lead_segments.lead_date >= coverage.media_from, true)) as paid_leads,
     count(*) filter (where lead_segments.is_converted) as converted_leads,
     count(*) filter (where not lead_segments.is_converted and lead_segments.is_young) as open_leads
   from core.periods
   inner join lead_segments on lead_segments.lead_date between periods.range_start and periods.read_date
+  left join core.coverage on true
   group by all
 ),
 customers as (
@@ -141,13 +146,19 @@ customers as (
     account_segments.dimension,
     account_segments.segment,
     count(*) as new_customers,
-    count(*) filter (where accounts.is_paid_channel and priced_channels.channel is not null) as paid_new_customers,
+    count(*) filter (where coalesce(account_mrr.from_date >= coverage.costs_from, true)) as costed_new_customers,
+    sum(account_mrr.amount) filter (where coalesce(account_mrr.from_date >= coverage.costs_from, true)) as costed_new_mrr,
+    count(*) filter (where account_mrr.from_date < coverage.costs_from) as uncosted_new_customers,
+    count(*) filter (
+      where accounts.is_paid_channel and priced_channels.channel is not null and coalesce(account_mrr.from_date >= coverage.media_from, true)
+    ) as paid_new_customers,
     count(*) filter (where accounts.is_paid_channel and priced_channels.channel is null) as unpriced_new_customers
   from core.periods
   inner join core.account_mrr
     on account_mrr.movement = 'new' and account_mrr.from_date between periods.range_start and periods.read_date
   inner join core.accounts on accounts.account_id = account_mrr.account_id
   inner join core.account_segments on account_segments.account_id = account_mrr.account_id
+  left join core.coverage on true
   left join priced_channels on priced_channels.channel = accounts.channel
   group by all
 ),
@@ -159,7 +170,8 @@ won as (
   inner join core.accounts on accounts.account_id = opportunities.account_id
   inner join priced_channels on priced_channels.channel = accounts.channel
   inner join core.account_segments on account_segments.account_id = opportunities.account_id
-  where opportunities.is_new_business and accounts.is_paid_channel
+  left join core.coverage on true
+  where opportunities.is_new_business and accounts.is_paid_channel and coalesce(opportunities.closed_date >= coverage.media_from, true)
   group by all
 )
 select
@@ -186,6 +198,9 @@ select
   coalesce(leads.converted_leads, 0) as converted_leads,
   coalesce(leads.open_leads, 0) as open_leads,
   coalesce(customers.new_customers, 0) as new_customers,
+  coalesce(customers.costed_new_customers, 0) as costed_new_customers,
+  coalesce(customers.costed_new_mrr, 0)::decimal(18, 4) as costed_new_mrr,
+  coalesce(customers.uncosted_new_customers, 0) as uncosted_new_customers,
   coalesce(customers.paid_new_customers, 0) as paid_new_customers,
   coalesce(customers.unpriced_new_customers, 0) as unpriced_new_customers,
   coalesce(won.amount, 0)::decimal(18, 4) as paid_won_amount,

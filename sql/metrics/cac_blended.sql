@@ -2,7 +2,7 @@
 description: >
   Blended cost of acquiring a customer, fully loaded: all sales and marketing costs of the period (media, agencies,
   pay, tools, overhead) / accounts that became customers in it, whatever brought them. Costs beside media come from
-  seeds/sales_marketing_costs.csv.
+  seeds/sales_marketing_costs.csv; customers from before any costs are known are left out.
 materialized: table
 owner: revenue-operations
 tags: [kpi]
@@ -33,24 +33,25 @@ select
   base.dimension,
   base.segment,
   (base.media_cost + base.agency_cost + base.other_cost)::decimal(18, 4) as numerator,
-  base.new_customers::decimal(18, 4) as denominator,
+  base.costed_new_customers::decimal(18, 4) as denominator,
   case
-    when not (base.new_customers = 0 or base.costs_missing is not null)
-      then round((base.media_cost + base.agency_cost + base.other_cost) / nullif(base.new_customers, 0), 8)
+    when not (base.costed_new_customers = 0 or base.costs_missing is not null)
+      then round((base.media_cost + base.agency_cost + base.other_cost) / nullif(base.costed_new_customers, 0), 8)
   end::decimal(28, 8) as value,
-  base.new_customers as n,
+  base.costed_new_customers as n,
   'money' as unit,
   base.currency,
   case
     when base.costs_missing is not null then 'na'
-    when base.new_customers = 0 then 'na'
+    when base.costed_new_customers = 0 then 'na'
     when not base.is_complete or base.is_restating then 'provisional'
     else 'ok'
   end as status,
   case
     when base.costs_missing is not null then base.costs_missing
-    when base.new_customers = 0 then 'no new customers in this period'
+    when base.costed_new_customers = 0 then 'no new customers in this period'
     when not base.is_complete or base.is_restating then case when base.is_complete then 'ad platforms may still restate this period' else 'the period is not over' end
+    when base.uncosted_new_customers > 0 then base.uncosted_new_customers || ' customers from before costs were known are left out'
   end as reason
 from metrics.acquisition as base
 where base.dimension = 'total'

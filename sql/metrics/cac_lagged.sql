@@ -44,6 +44,18 @@ lagged as (
     on daily_costs.cost_date between base.range_start - cycle.lag_days and base.read_date - cycle.lag_days
   where base.dimension = 'total'
   group by base.period_key
+),
+arrivals as (
+  select base.period_key, count(*) as customers
+  from metrics.acquisition as base
+  cross join cycle
+  left join core.coverage on true
+  inner join core.account_mrr
+    on account_mrr.movement = 'new'
+    and account_mrr.from_date between base.range_start and base.read_date
+    and coalesce(account_mrr.from_date - cycle.lag_days >= coverage.costs_from, true)
+  where base.dimension = 'total'
+  group by base.period_key
 )
 select
   'cac_lagged' as kpi,
@@ -52,13 +64,13 @@ select
   base.dimension,
   base.segment,
   coalesce(lagged.cost, 0)::decimal(18, 4) as numerator,
-  base.new_customers::decimal(18, 4) as denominator,
-  case when base.costs_missing is null and cycle.lag_days is not null then round(lagged.cost / nullif(base.new_customers, 0), 8) end::decimal(28, 8) as value,
-  base.new_customers as n,
+  coalesce(arrivals.customers, 0)::decimal(18, 4) as denominator,
+  case when base.costs_missing is null and cycle.lag_days is not null then round(lagged.cost / nullif(arrivals.customers, 0), 8) end::decimal(28, 8) as value,
+  coalesce(arrivals.customers, 0) as n,
   'money' as unit,
   base.currency,
   case
-    when base.costs_missing is not null or base.new_customers = 0 or cycle.lag_days is null or lagged.cost is null then 'na'
+    when base.costs_missing is not null or coalesce(arrivals.customers, 0) = 0 or cycle.lag_days is null or lagged.cost is null then 'na'
     when not base.is_complete then 'provisional'
     else 'ok'
   end as status,
@@ -66,11 +78,12 @@ select
     when base.costs_missing is not null then base.costs_missing
     when base.new_customers = 0 then 'no new customers in this period'
     when cycle.lag_days is null then 'no won opportunity with both dates, so there is no sales cycle'
-    when lagged.cost is null then 'no costs are known for the time one sales cycle earlier'
+    when lagged.cost is null or coalesce(arrivals.customers, 0) = 0 then 'no costs are known for the time one sales cycle earlier'
     when not base.is_complete then 'the period is not over'
     else 'costs of ' || cycle.lag_days || ' days earlier'
   end as reason
 from metrics.acquisition as base
 cross join cycle
 left join lagged on lagged.period_key = base.period_key
+left join arrivals on arrivals.period_key = base.period_key
 where base.dimension = 'total'

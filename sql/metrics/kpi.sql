@@ -25,7 +25,19 @@ data_tests:
   - expression: "(value is null) = (status = 'na')"
 --- */
 with latest_restatements as (
-  select kpi, grain, period_start, dimension, segment, old_value, known_at, cause
+  select
+    kpi,
+    grain,
+    period_start,
+    dimension,
+    segment,
+    case
+      when old_value is null then 'n/a'
+      when starts_with(unit, 'money') then format('{:,.2f}', old_value::double)
+      else rtrim(rtrim(old_value::decimal(28, 4)::varchar, '0'), '.')
+    end as old_text,
+    known_at,
+    cause
   from metrics.kpi_restatement
   qualify row_number() over (partition by kpi, grain, period_start, dimension, segment order by known_at desc) = 1
 )
@@ -34,7 +46,7 @@ select
     case when restated.kpi is not null and kpi_values.status = 'ok' then 'restated' else kpi_values.status end as status,
     case
       when restated.kpi is not null and kpi_values.status in ('ok', 'restated')
-        then concat_ws('; ', 'was ' || coalesce(restated.old_value::decimal(28, 4)::varchar, 'n/a') || ' until ' || restated.known_at::date || ': ' || restated.cause, kpi_values.reason)
+        then concat_ws('; ', 'was ' || restated.old_text || ' until ' || restated.known_at::date || ': ' || restated.cause, kpi_values.reason)
       else kpi_values.reason
     end as reason
   )

@@ -76,11 +76,12 @@ select
   case
     when changed.kpi = 'collected_revenue_cohort' and setting_changes.settings is null then 'payments of the period were given back'
     when setting_changes.settings is not null then 'settings were changed: ' || setting_changes.settings
-    when restated_spend.days is not null and (
-      changed.kpi in ('media_spend', 'ctr', 'cpc', 'cpm', 'cpa', 'cpl', 'roas', 'roas_platform', 'cost_per_mql', 'cost_per_sql', 'payback_months', 'ltv_cac')
-      or starts_with(changed.kpi, 'cac_')
+    when restated_spend.days is not null and changed.kpi in ('ctr', 'cpa', 'roas_platform', 'cpc', 'cpm')
+      then 'ad platforms restated ' || restated_spend.days || ' days of the period'
+    when restated_spend.cost_change != 0 and (
+      changed.kpi in ('media_spend', 'cpl', 'roas', 'cost_per_mql', 'cost_per_sql', 'payback_months', 'ltv_cac') or starts_with(changed.kpi, 'cac_')
     )
-      then 'ad platforms restated ' || restated_spend.days || ' days of the period by ' || restated_spend.cost_change
+      then 'ad platforms restated ' || restated_spend.days || ' days of the period, their cost by ' || format('{:+,.2f}', restated_spend.cost_change::double)
     else 'records of the period arrived or were changed later'
   end as cause,
   changed.valid_from as known_at

@@ -32,30 +32,27 @@ select
   base.dimension,
   base.segment,
   (base.media_cost + base.agency_cost + base.other_cost)::decimal(18, 4) as numerator,
-  (customer_base.mrr_new::double * assumptions.gross_margin)::decimal(18, 4) as denominator,
+  (base.costed_new_mrr::double * assumptions.gross_margin)::decimal(18, 4) as denominator,
   case
     when base.costs_missing is null
-      then round((base.media_cost + base.agency_cost + base.other_cost) / nullif(customer_base.mrr_new::double * assumptions.gross_margin, 0), 8)
+      then round((base.media_cost + base.agency_cost + base.other_cost) / nullif(base.costed_new_mrr::double * assumptions.gross_margin, 0), 8)
   end::decimal(28, 8) as value,
-  base.new_customers as n,
+  base.costed_new_customers as n,
   'months' as unit,
   null::varchar as currency,
   case
     when base.costs_missing is not null then 'na'
-    when customer_base.mrr_new::double * assumptions.gross_margin = 0 then 'na'
+    when base.costed_new_mrr::double * assumptions.gross_margin = 0 then 'na'
     when not base.is_complete or base.is_restating then 'provisional'
     else 'ok'
   end as status,
   case
     when base.costs_missing is not null then base.costs_missing
-    when customer_base.mrr_new::double * assumptions.gross_margin = 0 then 'no gross profit from new customers in this period'
+    when base.costed_new_mrr::double * assumptions.gross_margin = 0 then 'no gross profit from new customers in this period'
     when not base.is_complete then 'the period is not over'
     when base.is_restating then 'ad platforms may still restate this period'
+    when base.uncosted_new_customers > 0 then base.uncosted_new_customers || ' customers from before costs were known are left out'
   end as reason
 from metrics.acquisition as base
-inner join metrics.customer_base
-  on customer_base.period_key = base.period_key
-  and customer_base.dimension = base.dimension
-  and customer_base.segment = base.segment
 cross join core.assumptions
 where base.dimension = 'total'

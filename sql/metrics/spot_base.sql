@@ -31,7 +31,7 @@ with levels as (
   select
     account_id,
     from_date,
-    lead(from_date) over (partition by account_id order by from_date) as to_date,
+    lead(from_date) over (partition by account_id order by from_date, place) as to_date,
     mrr
   from core.account_mrr_spot
   qualify row_number() over (partition by account_id, from_date order by place desc) = 1

@@ -1,5 +1,5 @@
 /* ---
-description: Media spend of all channels is the media spend of the period, and over all periods that of core.spend.
+description: Media spend of all channels is the media spend of the period.
 --- */
 select
   period_key,

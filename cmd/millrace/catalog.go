@@ -8,6 +8,8 @@ import (
 	"millrace/activate"
 	"millrace/activate/googledm"
 	"millrace/activate/hubspot"
+	"millrace/activate/linkedin"
+	"millrace/activate/meta"
 	"millrace/activate/postgres"
 	"millrace/activate/salesforce"
 	"millrace/activate/webhook"
@@ -57,13 +59,15 @@ func restDeps(now func() time.Time) rest.Deps { return rest.Deps{Now: now} }
 
 // destinations is the list of what can be written to.
 func destinations() []activate.Connector {
-	return []activate.Connector{
+	list := []activate.Connector{
 		hubspot.Connector(),
 		googledm.Connector(),
 		postgres.Connector(),
 		salesforce.Connector(),
 		webhook.Connector(),
 	}
+	// Vendors with several kinds of object list them themselves.
+	return slices.Concat(list, meta.Connectors(), linkedin.Connectors())
 }
 
 // operators are the SQL nodes that need Go. keyID is the keyed hash of identifiers under which tombstones are looked up; nil

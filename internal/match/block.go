@@ -173,6 +173,11 @@ func (v *view) rules() []rule {
 	if len(v.names.val) > 0 {
 		whole, token := v.nameAspects()
 		out = append(out, alone(whole))
+		if v.set.spec.Entity == Company {
+			few := ifFew(token)
+			few.small = 3 * fewRecords // a rare word of the name is most of what names a company
+			out = append(out, few, alone(v.initials()))
+		}
 		for _, a := range weak {
 			out = append(out, pairOf(token, a))
 		}
@@ -235,30 +240,42 @@ func (c *column) dateParts() aspect {
 	}}
 }
 
+// initials are a company's, and what may be the initials of another.
+func (v *view) initials() aspect {
+	return aspect{"initials", partName, func(i int, out []uint64) []uint64 {
+		for _, w := range v.names.of(i) {
+			n := v.whole[w]
+			for _, s := range [...]string{v.given.texts[n.given], v.companies().glued[n.full]} {
+				if len(s) >= 3 && len(s) <= 6 {
+					out = append(out, digest(s)|1)
+				}
+			}
+		}
+		return out
+	}}
+}
+
 // nameAspects are the sound of the whole name whatever the order of its parts, and the sound of each part alone.
 func (v *view) nameAspects() (whole, token aspect) {
 	if v.set.spec.Entity == Company {
-		h := v.full.hashes()
-		tokens := make([][]uint64, v.full.len())
-		for i, s := range v.full.texts {
-			for w := range strings.FieldsSeq(s) {
-				if len(w) >= 3 {
-					tokens[i] = append(tokens[i], digest(w)|1)
-				}
-			}
-			if len(tokens[i]) > 4 {
-				tokens[i] = tokens[i][:4]
+		names := v.companies()
+		glued := make([]uint64, v.full.len())
+		rare := make([][]uint64, v.full.len())
+		for i := 1; i < v.full.len(); i++ {
+			glued[i] = digest(names.glued[i]) | 1
+			for _, w := range names.rare[i] {
+				rare[i] = append(rare[i], digest(w)|1)
 			}
 		}
 		whole = aspect{"name", partName, func(i int, out []uint64) []uint64 {
 			for _, w := range v.names.of(i) {
-				out = append(out, h[v.whole[w].full])
+				out = append(out, glued[v.whole[w].full])
 			}
 			return out
 		}}
 		token = aspect{"name_word", partName, func(i int, out []uint64) []uint64 {
 			for _, w := range v.names.of(i) {
-				out = append(out, tokens[v.whole[w].full]...)
+				out = append(out, rare[v.whole[w].full]...)
 			}
 			return out
 		}}

@@ -1,5 +1,7 @@
 package match
 
+import "strings"
+
 // Streets are compared as sets of lines: sources disagree about which line comes first.
 
 func compareStreet(v *view) *comparison {
@@ -20,7 +22,7 @@ func compareStreet(v *view) *comparison {
 				switch {
 				case x == y:
 					found = same
-				case found == other && alike(c.texts[x], c.texts[y]):
+				case found == other && (alike(c.texts[x], c.texts[y]) || beginning(c.texts[x], c.texts[y]) || beginning(c.texts[y], c.texts[x])):
 					found = near
 				}
 			}
@@ -62,6 +64,9 @@ func compareStreet(v *view) *comparison {
 	kinLevels(out, []float64{0.3, 0.5, 0.05, 0.1, 0.05}, []float64{0.2, 0.3, 0.05, 0.05, 0.4})
 	return out
 }
+
+// beginning reports whether a street is another without its last word: main, main street.
+func beginning(a, b string) bool { return len(a) >= 4 && strings.HasPrefix(b, a) }
 
 func compareHouse(v *view) *comparison {
 	c := v.house

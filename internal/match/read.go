@@ -38,11 +38,8 @@ type companyKey struct{ text, country string }
 
 func newReader(s *Set) *reader {
 	r := &reader{
-		s: s, n: s.spec.Words, shared: map[Type][]string{}, own: make([][]string, len(s.spec.Fields)), role: map[string]bool{},
+		s: s, n: s.spec.normaliser(), shared: map[Type][]string{}, own: make([][]string, len(s.spec.Fields)), role: map[string]bool{},
 		whole: map[[2]uint32]nameText{}, streets: map[[2]uint32][2]string{}, phones: map[phoneKey]string{}, company: map[companyKey]nameText{},
-	}
-	if r.n == nil {
-		r.n = normal.Default()
 	}
 	for f, d := range s.raw {
 		r.memo = append(r.memo, map[uint32]string{})
@@ -132,6 +129,9 @@ func (r *reader) record(cells []cell) {
 			}))
 		case Email:
 			r.add(t, r.once(c, r.email))
+			if e, ok := r.n.Email(text); ok && spec.Entity == Company && e.Class == normal.EmailCorporate {
+				r.add(Domain, r.domain(e.Domain))
+			}
 		case Domain:
 			r.add(t, r.once(c, r.domain))
 		case Phone:
@@ -302,7 +302,7 @@ func (r *reader) street(c cell) {
 	v, ok := r.streets[key]
 	if !ok {
 		text := r.s.raw[c.field].texts[c.value]
-		if a, ok := r.n.Address(text, "", ""); ok && a.Street != "" {
+		if a, ok := r.n.Address(text, "", ""); ok && a.Street != "" && strings.ContainsAny(text, "0123456789") {
 			v = [2]string{squeeze(a.Street), strings.ToLower(a.HouseNo)}
 		} else {
 			v[0] = squeeze(plainWords(text))

@@ -16,7 +16,13 @@ const (
 	relations
 )
 
-var relationNames = [relations]string{"household", "team"}
+// relationNames are what the relations are called: companies share a building, or an owner.
+func relationNames(e Entity) [relations]string {
+	if e == Company {
+		return [relations]string{"building", "group"}
+	}
+	return [relations]string{"household", "team"}
+}
 
 // kinship says what of a comparison related records share.
 type kinship struct {
@@ -67,10 +73,10 @@ type RelationComparison struct {
 }
 
 // startRelations are the relations before any data.
-func startRelations(comps []*comparison, n int) []Relation {
+func startRelations(e Entity, comps []*comparison, n int) []Relation {
 	var out []Relation
 	for r := range relations {
-		rel := Relation{Name: relationNames[r], Prior: math.Log2(1 / float64(max(n, 2)))}
+		rel := Relation{Name: relationNames(e)[r], Prior: math.Log2(1 / float64(max(n, 2)))}
 		some := false
 		for _, c := range comps {
 			rc := RelationComparison{Name: c.name}

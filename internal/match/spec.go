@@ -123,3 +123,11 @@ func plural(e Entity) string {
 	}
 	return "people"
 }
+
+// normaliser is the one that values are read by.
+func (s Spec) normaliser() *normal.Normaliser {
+	if s.Words == nil {
+		return normal.Default()
+	}
+	return s.Words
+}

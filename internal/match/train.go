@@ -149,6 +149,9 @@ const mistaken = 0.25
 
 // personal reports whether something beside the name, known of enough pairs to learn from, tells people of one household apart.
 func personal(comps []*comparison, m *Model) bool {
+	if m.Entity == Company {
+		return true
+	}
 	for i, c := range comps {
 		if c.part&(partEmail|partPhone) != 0 || c.exclusive || c.dated {
 			if m.Comparisons[i].Pairs >= 2*priorMatches {
@@ -189,7 +192,7 @@ func startModel(v *view, comps []*comparison) *Model {
 		}
 		m.Comparisons = append(m.Comparisons, mc)
 	}
-	m.Relations = startRelations(comps, v.n)
+	m.Relations = startRelations(v.set.spec.Entity, comps, v.n)
 	return m
 }
 
@@ -335,7 +338,7 @@ func fit(m *Model, comps []*comparison, random, found []tally, n int) {
 	for i := range start {
 		start[i].Levels = slices.Clone(start[i].Levels)
 	}
-	first := startRelations(comps, n)
+	first := startRelations(m.Entity, comps, n)
 	pairs := float64(n) * float64(n-1) / 2
 	type sums struct {
 		m, u [16]float64

@@ -1,6 +1,9 @@
 package match
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // view is the records as they are compared: every value normalised and numbered once, so that equality is the equality of
 // two numbers. It is immutable.
@@ -17,18 +20,20 @@ type view struct {
 	surname *table
 	full    *table
 	// nicknames are the groups of names that each given name belongs to, sorted.
-	nicknames [][]string
-	email     *column
-	phone     *column
-	employer  *column
-	domain    *column
-	lines     *column
-	house     *column
-	city      *column
-	state     *column
-	postcode  *column
-	country   *column
-	own       []*column // dates, ids and texts: each field by itself
+	nicknames   [][]string
+	email       *column
+	phone       *column
+	employer    *column
+	domain      *column
+	lines       *column
+	house       *column
+	city        *column
+	state       *column
+	postcode    *column
+	country     *column
+	company     *companyNames
+	companyOnce sync.Once
+	own         []*column // dates, ids and texts: each field by itself
 }
 
 // bag is the values of every record in one place: those of record i are val[off[i]:off[i+1]].

@@ -253,7 +253,7 @@ func (e *Engine) planned(ctx context.Context, s *Sync, p *Plan, r *delivery, fin
 			}
 			idem := sha256.Sum256([]byte(about))
 			row := state.OutboxRow{ID: "o_" + hex.EncodeToString(sum[:10]), Seq: i, PlanID: p.ID, Sync: s.Name, Scope: r.scope, KeyID: c.keyID, Op: string(c.op),
-				Payload: state.Payload{Key: c.key, Set: c.set, RemoteID: c.remoteID, Expect: c.expect}, PayloadHash: e.payloadHash(c), Fields: c.fields(),
+				Payload: state.Payload{Key: c.key, Set: c.set, RemoteID: c.remoteID, Expect: c.expect, Zone: c.zone}, PayloadHash: e.payloadHash(c), Fields: c.fields(),
 				Subject: c.subject, DecisionID: c.decision, IdemKey: hex.EncodeToString(idem[:16]), Undoes: c.undoes, Source: c.source}
 			if !yield(row, nil) {
 				return

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
+	"millrace/internal/state"
 	"millrace/transform/relation"
 )
 
@@ -60,6 +62,10 @@ func (p *Plan) judge(s *Sync, rel relation.Relation, df *difference, caps Capabi
 	if rel.Stale {
 		fixed("stale", VerdictHold, 1, fmt.Sprintf("%s is not from the newest build: %s", rel.Name, rel.StaleWhy))
 	}
+	if len(past) > 0 && p.Created.Before(past[0].Created) {
+		fixed("older", VerdictHold, past[0].Created.Sub(p.Created).Hours(), fmt.Sprintf("the plan is made for %s, before the last one that was sent (%s): it would send an older state again",
+			p.Created.Format("2006-01-02 15:04 MST"), past[0].Created.Format("2006-01-02 15:04 MST")))
+	}
 	if df.duplicates > 0 {
 		fixed("duplicate_key", VerdictHold, float64(df.duplicates), fmt.Sprintf("%d keys stand in more than one row, so none of their rows is sent (%s)", df.duplicates, mask(df.example)))
 	}
@@ -92,6 +98,21 @@ func (p *Plan) judge(s *Sync, rel relation.Relation, df *difference, caps Capabi
 		gone := n - min(n, p.Ops[string(Add)]) // a member with a new address is removed and added
 		limit("max_removed_pct", "", g.MaxRemoved, share(gone, p.Known), fmt.Sprintf("%d of %d members leave (%.1f %%)", gone, p.Known, pct(gone, p.Known)))
 	}
+	if n := p.Ops[string(Archive)]; n > 0 {
+		limit("max_archived_pct", "", g.MaxArchive, share(n, p.Known), fmt.Sprintf("%d of %d known records are archived, since their rows are gone (%.1f %%)", n, p.Known, pct(n, p.Known)))
+	}
+	if m := p.Money; m != nil && m.Rows > 0 {
+		raise, before := m.After-m.Before, m.Standing
+		words := strings.TrimSpace(fmt.Sprintf("%s of %d rows goes from %s to %s %s", m.Field, m.Rows, state.MoneyText(m.Before), state.MoneyText(m.After), m.Currency))
+		if raise > 0 && before > 0 {
+			limit("spend.max_raise_pct", m.Field, s.File.Spend.Raise, 100*float64(raise)/float64(before), words)
+		} else {
+			fixed("spend", VerdictWithin, float64(m.After)/10_000, words)
+		}
+		if m.Standing+raise > m.Limit {
+			fixed("spend.limit", VerdictBlocked, float64(m.Standing+raise)/10_000, fmt.Sprintf("budget %s would commit %s, and its limit is %s %s", m.Budget, state.MoneyText(m.Standing+raise), state.MoneyText(m.Limit), m.Currency))
+		}
+	}
 	limit("max_creates", "", g.MaxCreates, float64(p.Ops["new"]+p.Ops[string(Add)]), fmt.Sprintf("%d rows are new", p.Ops["new"]+p.Ops[string(Add)]))
 	limit("max_rows", "", g.MaxRows, float64(p.Changes), fmt.Sprintf("%d rows are sent", p.Changes))
 	if len(past) >= 5 && p.Changes >= 20 {
@@ -105,6 +126,10 @@ func (p *Plan) judge(s *Sync, rel relation.Relation, df *difference, caps Capabi
 			limit("max_vs_median", "", g.MaxMedian, times, fmt.Sprintf("%d rows are sent, %.1f times the median of the last %d plans", p.Changes, times, len(sizes)))
 		}
 	}
+	members := p.Known + p.Ops[string(Add)] - p.Ops[string(Remove)]
+	if s.File.Mode == ModeAudience && p.Changes > 0 && members < g.MinMembers {
+		fixed("min_audience", VerdictHold, float64(members), fmt.Sprintf("the audience will have about %d members, at least %d are expected", members, g.MinMembers))
+	}
 	p.Verdict = VerdictWithin
 	for _, b := range p.Breakers {
 		if b.Verdict == VerdictBlocked || b.Verdict == VerdictHold && p.Verdict != VerdictBlocked {
@@ -115,7 +140,17 @@ func (p *Plan) judge(s *Sync, rel relation.Relation, df *difference, caps Capabi
 	if p.Changes == 0 && p.Verdict != VerdictBlocked {
 		p.Verdict = VerdictEmpty
 	}
-	if members := p.Known + p.Ops[string(Add)] - p.Ops[string(Remove)]; s.File.Mode == ModeAudience && caps.MinPeople > 0 && p.Changes > 0 && members < caps.MinPeople {
+	p.Risk = nil
+	for _, b := range p.Breakers {
+		if b.Verdict != VerdictHold {
+			continue
+		}
+		switch b.Name {
+		case "max_blanked_pct", "max_archived_pct", "spend.max_raise_pct":
+			p.Risk = append(p.Risk, b.Message)
+		}
+	}
+	if s.File.Mode == ModeAudience && caps.MinPeople > 0 && p.Changes > 0 && members < caps.MinPeople {
 		fixed("min_audience", VerdictWithin, float64(members), fmt.Sprintf("the audience will have about %d members; %s uses none with fewer than %d", members, s.File.Destination, caps.MinPeople))
 	}
 }

@@ -29,7 +29,7 @@ type Attacher interface {
 
 type keyBytes = [16]byte
 
-// sourceRow is one row of the relation: key, subject and decision as text, then the mapped columns in the order of the
+// sourceRow is one row of the relation: key, subject, decision and time zone as text, then the mapped columns in the order of the
 // sync's fields.
 type sourceRow struct {
 	cells  []any
@@ -105,8 +105,8 @@ func (e *Engine) compareHere(ctx context.Context, s *Sync, w Warehouse, scope st
 					yield(sourceRow{}, fault.Wrap(err, "sync %s: read %s", s.Name, s.File.Relation))
 					return
 				}
-				if len(row) != 3+len(s.fields) {
-					yield(sourceRow{}, fmt.Errorf("sync %s: the query gave %d columns instead of %d", s.Name, len(row), 3+len(s.fields)))
+				if len(row) != fixed+len(s.fields) {
+					yield(sourceRow{}, fmt.Errorf("sync %s: the query gave %d columns instead of %d", s.Name, len(row), fixed+len(s.fields)))
 					return
 				}
 				if k, _ := row[0].(string); k == "" {
@@ -121,7 +121,7 @@ func (e *Engine) compareHere(ctx context.Context, s *Sync, w Warehouse, scope st
 	return c, nil
 }
 
-// sources is the relation with a fingerprint for each row: columns key, subject, decision, f0.., hi, lo.
+// sources is the relation with a fingerprint for each row: columns key, subject, decision, zone, f0.., hi, lo.
 func (s *Sync) sources(secret string) string {
 	schema, name, _ := strings.Cut(s.File.Relation, ".")
 	optional := func(c string) string {
@@ -131,7 +131,7 @@ func (s *Sync) sources(secret string) string {
 		return "cast(" + ident(c) + " as varchar)"
 	}
 	key := "cast(" + ident(s.File.Key.Column) + " as varchar)"
-	cols := []string{key + " as \"key\"", optional(s.File.Subject) + " as subject", optional(s.File.Decision) + " as decision"}
+	cols := []string{key + " as \"key\"", optional(s.File.Subject) + " as subject", optional(s.File.Decision) + " as decision", optional(s.zoneColumn()) + " as zone"}
 	// The lengths behind the values make the text unambiguous; an empty text has length 0, a null has none.
 	parts, lengths := []string{duck.Quote(secret + s.meaning()), key}, []string{"strlen(" + key + ")"}
 	for i, f := range s.fields {
@@ -249,7 +249,7 @@ func (e *Engine) compareInside(ctx context.Context, s *Sync, at Attacher, scope 
 	for i := range s.fields {
 		fields += fmt.Sprintf("f%d, ", i)
 	}
-	c.rows = each(db, s, `select "key", subject, decision, `+fields+`hi::varchar, lo::varchar from differ where khi is null and "key" <> '' order by "key"`, 3+len(s.fields))
+	c.rows = each(db, s, `select "key", subject, decision, zone, `+fields+`hi::varchar, lo::varchar from differ where khi is null and "key" <> '' order by "key"`, fixed+len(s.fields))
 	c.settled = each(db, s, `select "key", subject, decision, hi::varchar, lo::varchar from sources where (hi, lo) in (select hi, lo from acked where hi is not null)`, 3)
 	return c, nil
 }

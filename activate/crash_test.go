@@ -2,6 +2,7 @@ package activate_test
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -76,8 +77,11 @@ func crashes(t *testing.T, text string, dest func(*desttest.World) activate.Dest
 		if err != nil {
 			t.Fatal(err)
 		}
+		if counts[state.RowRejected] != len(calm.world.Bad) {
+			t.Errorf("crash at step %d (%s): %v, and %d rows are bad", i, where, counts, len(calm.world.Bad))
+		}
 		for st := range counts {
-			if st != state.RowAcked && st != state.RowSettled && st != state.RowSuperseded {
+			if st != state.RowAcked && st != state.RowSettled && st != state.RowSuperseded && st != state.RowRejected {
 				t.Errorf("crash at step %d (%s): rows left %v", i, where, counts)
 			}
 		}
@@ -97,6 +101,48 @@ func TestCrashAtEveryStepAudience(t *testing.T) {
 		r.grant("p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7")
 		r.publish(leads(8, 50)...)
 	})
+}
+
+// One destination of every class of answer: per row and unordered, the whole batch refused with and without the index, only
+// counts, a job with results about rows, successes that leave rows out, events with a key that is honoured.
+func TestCrashAtEveryStepOfEveryClass(t *testing.T) {
+	bad := func(r *rig) {
+		r.world.Bad = map[string]string{"p02@example.com": "value too long", "p07@example.com": "value too long"}
+		r.publish(leads(10, 50)...)
+	}
+	rec := func(w *desttest.World) activate.Destination { return desttest.NewRecords(w, 4) }
+	for name, c := range map[string]struct {
+		text    string
+		dest    func(*desttest.World) activate.Destination
+		prepare func(*rig)
+	}{
+		"per row":                {records, rec, bad},
+		"whole batch, no index":  {records, rec, func(r *rig) { bad(r); r.world.Whole = true }},
+		"whole batch with index": {records, rec, func(r *rig) { bad(r); r.world.Whole, r.world.Names = true, true }},
+		"successes that leave rows out": {records, rec, func(r *rig) {
+			bad(r)
+			r.world.Fault = func(call int, op string) desttest.Fault {
+				if op == "send" && call%3 == 0 {
+					return desttest.Forgetful
+				}
+				return desttest.None
+			}
+		}},
+		"only counts": {audience, func(w *desttest.World) activate.Destination { return desttest.NewAudience(w, 4) }, func(r *rig) {
+			for i := range 8 {
+				r.grant(fmt.Sprint("p", i))
+			}
+			r.publish(leads(8, 50)...)
+		}},
+		"a job with results": {records, func(w *desttest.World) activate.Destination { return desttest.NewBulk(w, 4) }, bad},
+		"mirror":             {strings.Replace(records, "relation:", "mode: mirror\nrelation:", 1), rec, func(r *rig) { r.publish(leads(9, 50)...) }},
+		"insert":             {strings.Replace(records, "relation:", "mode: insert\nrelation:", 1), rec, func(r *rig) { r.publish(leads(9, 50)...) }},
+		"events with a key": {strings.Replace(strings.Replace(records, "relation:", "mode: event\nrelation:", 1), "{column: reason, null: clear}", "reason", 1), func(w *desttest.World) activate.Destination { return desttest.NewConversions(w, 4) }, func(r *rig) {
+			r.publish(leads(9, 50)...)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) { crashes(t, c.text, c.dest, c.prepare) })
+	}
 }
 
 // A destination that can neither be read nor take a row twice: a crash may leave rows unknown, and then says so; it never

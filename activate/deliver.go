@@ -38,6 +38,10 @@ type delivery struct {
 	gate   decision.Gate
 	ledger map[string]state.Entry // of the batch in hand
 
+	now      func() time.Time  // logical
+	stages   map[string]*stage // of plans in the making, by id
+	subjects map[string]string // of the rows in hand, by outbox id
+
 	touched   map[string]bool // plans whose rows were moved
 	done      int             // rows that got an answer
 	refused   int             // of these, for good
@@ -49,7 +53,7 @@ func (e *Engine) delivery(ctx context.Context, s *Sync, d Destination) (*deliver
 	if err != nil {
 		return nil, fault.Wrap(err, "sync %s", s.Name)
 	}
-	r := &delivery{e: e, s: s, d: d, caps: caps, scope: s.scope(caps), target: s.Target(), gate: e.gate(s, true), touched: map[string]bool{}}
+	r := &delivery{e: e, s: s, d: d, caps: caps, scope: s.scope(caps), target: s.Target(), gate: e.gate(s, true), now: e.logical(), stages: map[string]*stage{}, touched: map[string]bool{}}
 	if _, reads := d.(Reader); caps.Undo == UndoExact && !reads {
 		return nil, fmt.Errorf("destination %s declares exact undo and cannot read", s.File.Destination)
 	}
@@ -129,9 +133,16 @@ func (r *delivery) due(ctx context.Context) ([]state.OutboxRow, error) {
 		return nil, err
 	}
 	var out []state.OutboxRow
-	bytes := 0
+	bytes, room := 0, r.caps.MaxBatch
+	if len(rows) > 0 {
+		n, err := r.room(ctx, rows[0].PlanID)
+		if err != nil {
+			return nil, err
+		}
+		room = min(room, n)
+	}
 	for _, x := range rows {
-		if len(out) == r.caps.MaxBatch || len(out) > 0 && (x.Op != out[0].Op || x.PlanID != out[0].PlanID) {
+		if len(out) == room || len(out) > 0 && (x.Op != out[0].Op || x.PlanID != out[0].PlanID) {
 			break
 		}
 		size := len(x.Payload.Key) + 64
@@ -149,8 +160,10 @@ func (r *delivery) due(ctx context.Context) ([]state.OutboxRow, error) {
 
 // group asks the gate, looks at the destination where that is needed, and sends what is left.
 func (r *delivery) group(ctx context.Context, rows []state.OutboxRow) (int, error) {
+	r.subjects = make(map[string]string, len(rows))
 	for _, x := range rows {
 		r.touched[x.PlanID] = true
+		r.subjects[x.ID] = x.Subject
 	}
 	allowed, cancelled, err := r.judge(ctx, rows)
 	if err != nil {
@@ -160,6 +173,11 @@ func (r *delivery) group(ctx context.Context, rows []state.OutboxRow) (int, erro
 		return 0, err
 	}
 	moved := len(cancelled)
+	allowed, asleep := r.awake(allowed)
+	if err := r.record(ctx, state.AttemptEnd{}, asleep); err != nil {
+		return moved, err
+	}
+	moved += len(asleep)
 	if len(allowed) == 0 {
 		return moved, nil
 	}
@@ -184,6 +202,11 @@ func (r *delivery) group(ctx context.Context, rows []state.OutboxRow) (int, erro
 		}
 		send = append(send, o)
 	}
+	send, broke, err := r.afford(ctx, send)
+	if err != nil {
+		return moved, err
+	}
+	known = append(known, broke...)
 	if err := r.record(ctx, state.AttemptEnd{}, known); err != nil {
 		return moved, err
 	}
@@ -208,6 +231,7 @@ type outgoing struct {
 	record   Record                     // what the destination holds, if it was looked at
 	values   map[string]json.RawMessage // what is written
 	theirs   map[string]json.RawMessage // what is left alone because somebody else's value stands
+	edits    []state.Edit               // what somebody has changed since we wrote it
 }
 
 // judge asks the gate again, at the moment of sending (P5). A thrown switch or a guard that cannot answer stops the apply;
@@ -349,8 +373,10 @@ func (r *delivery) weigh(o *outgoing) *state.Outcome {
 			}
 		case r.mayWrite(reader, row.KeyID, f, holds):
 			o.values[f] = want
+			r.edited(reader, o, f, holds, false)
 		default:
 			o.theirs[f] = want
+			r.edited(reader, o, f, holds, true)
 		}
 	}
 	if len(conflicts) > 0 {
@@ -370,6 +396,16 @@ func (r *delivery) weigh(o *outgoing) *state.Outcome {
 		return r.acked(o, Result{RemoteID: rec.RemoteID, Class: "kept", Message: "somebody else's values stand: " + strings.Join(slices.Sorted(maps.Keys(o.theirs)), ", ")})
 	}
 	return r.acked(o, Result{RemoteID: rec.RemoteID, Message: "the destination holds these values already"})
+}
+
+// edited notes that somebody has changed a value since we wrote it.
+func (r *delivery) edited(reader Reader, o *outgoing, name string, holds json.RawMessage, kept bool) {
+	last, wrote := r.ledger[o.row.KeyID].Fields[name]
+	if !wrote || last.Theirs || reader.Same(last.V, holds) {
+		return
+	}
+	o.edits = append(o.edits, state.Edit{Scope: r.scope, Sync: r.s.Name, KeyID: o.row.KeyID, Subject: o.row.Subject, RemoteID: o.record.RemoteID, Field: name,
+		Kept: kept, Wrote: last.V, Holds: holds})
 }
 
 // mayWrite applies a field's `if`.
@@ -403,7 +439,7 @@ func (r *delivery) acked(o *outgoing, res Result) *state.Outcome {
 	}
 	created := res.Created
 	out := &state.Outcome{ID: row.ID, State: state.RowAcked, Class: res.Class, Message: res.Message, RemoteID: remote, CreatedIt: created}
-	out.Change = r.change(row, remote, created, "acked", o.theirs)
+	out.Change, out.Edits = r.change(row, remote, created, "acked", o.theirs), o.edits
 	if Op(row.Op) == Restore || row.Undoes != "" {
 		out.Undid = row.Undoes
 		if len(o.theirs) > 0 {

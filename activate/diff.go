@@ -20,6 +20,7 @@ import (
 // want is one row as the relation has it.
 type want struct {
 	key, subject, decision string
+	zone                   string                     // the person's time zone, when the sync asks for it
 	values                 map[string]json.RawMessage // by field; empty ones that are skipped are left out
 	source                 []byte                     // fingerprint of the relation's row; nil: not known
 }
@@ -363,9 +364,9 @@ func (w *walk) want(row sourceRow, df *difference) (want, bool, error) {
 		df.drops[dropDuplicate]++ // neither row is the right one
 		return want{}, false, nil
 	}
-	v := want{key: key, subject: row.text(1), decision: row.text(2), values: make(map[string]json.RawMessage, len(s.fields)), source: row.source}
+	v := want{key: key, subject: row.text(1), decision: row.text(2), zone: row.text(3), values: make(map[string]json.RawMessage, len(s.fields)), source: row.source}
 	for i, f := range s.fields {
-		j, err := f.spell(row.cells[3+i])
+		j, err := f.spell(row.cells[fixed+i])
 		drop := dropBadValue
 		if err == nil {
 			drop, err = fits(w.infos[f.name], j)

@@ -29,6 +29,9 @@ type Engine struct {
 	Log      *slog.Logger
 	Patience time.Duration // longest wait for a retry within one apply; later ones are left to the next run. 0: do not wait
 
+	// Holdout is the share of subjects, of 1, to whom no sync sends anything; 0: none.
+	Holdout float64
+
 	// Again plans rows too that were refused, given up or taken back before in the same form: somebody has repaired what
 	// was in their way.
 	Again bool
@@ -90,11 +93,23 @@ func (e *Engine) gate(s *Sync, sending bool) decision.Gate {
 		}
 		guards = append(guards, decision.HoldoutGuard(salt, p/100))
 	}
+	if e.Holdout > 0 {
+		guards = append(guards, decision.HoldoutGuard("everything", e.Holdout))
+	}
+	if len(f.Caps) > 0 {
+		guards = append(guards, capGuard{e.State.Touches, f.Caps, e.logical()})
+	}
 	if !sending {
 		return decision.NewGate(guards[0], guards[1:]...)
 	}
 	live, why := e.mayLive(s)
 	return decision.NewGate(decision.StopGuard(e.State.Switches.Thrown), append([]decision.Guard{decision.LiveGuard(live, why)}, guards...)...)
+}
+
+// logical gives a clock that runs from the run's logical time: what windows of time and quiet hours are about.
+func (e *Engine) logical() func() time.Time {
+	began := e.Clock()
+	return func() time.Time { return e.Now.Add(e.Clock().Sub(began)) }
 }
 
 // mayLive says whether the sync may send under this target, and why not.

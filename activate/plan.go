@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"millrace/internal/canon"
 	"millrace/internal/fault"
 	"millrace/internal/state"
 	"millrace/models/decision"
@@ -50,6 +51,10 @@ type Plan struct {
 	Breakers      []Breaker      `json:"breakers"`
 	Samples       []Sample       `json:"samples"`
 	Bad           string         `json:"bad_example,omitempty"` // why a row cannot be sent, masked
+	Money         *Money         `json:"money,omitempty"`
+	People        bool           `json:"people"`            // its rows are about people or accounts that the sync names
+	Risk          []string       `json:"risk,omitempty"`    // why whoever asked for it may not approve it
+	Missing       int            `json:"missing,omitempty"` // rows of the last applied plan that the relation lacks now
 	Undo          UndoClass      `json:"undo"`
 	Undoes        string         `json:"undoes,omitempty"`    // undo: the plan that it takes back
 	Conflicts     []Conflict     `json:"conflicts,omitempty"` // undo: what somebody changed since
@@ -64,8 +69,21 @@ type Plan struct {
 	Expires       time.Time      `json:"expires_at"`
 
 	counts   map[string]*fieldCount
+	scale    float64
 	rows     []planRow // of plans made by older versions only
 	rowsHash string
+}
+
+// Money is what the plan's rows commit a company to spend, in ten-thousandths of the currency.
+type Money struct {
+	Field    string `json:"field"`
+	Currency string `json:"currency,omitempty"`
+	Budget   string `json:"budget"`
+	Limit    int64  `json:"limit"`
+	Rows     int    `json:"rows"`      // that change an amount
+	Before   int64  `json:"before"`    // of these rows, as far as it is known
+	After    int64  `json:"after"`     // of these rows
+	Standing int64  `json:"committed"` // of the whole budget, before the plan
 }
 
 // Sample is one row of the plan as a person may see it.
@@ -154,7 +172,10 @@ func (e *Engine) Plan(ctx context.Context, s *Sync, d Destination) (*Plan, error
 			personal[f.name] = personal[f.name] || c.Name == f.Column && c.PII != ""
 		}
 	}
-	p.begin(s)
+	p.People = s.File.Subject != ""
+	if err := p.begin(ctx, e, s); err != nil {
+		return nil, err
+	}
 	pick := &sampler{personal: personal}
 	walk := &walk{e: e, s: s, d: d, scope: scope, cmp: cmp, df: df, ask: ask, cutoff: cutoff, infos: infos}
 	err = walk.run(ctx, func(cs []*candidate) error {
@@ -272,7 +293,19 @@ func (e *Engine) waiting(ctx context.Context, scope string, df *difference, cs [
 func (e *Engine) payloadHash(c *candidate) string { return e.State.Vault().ID("payload", c.hash) }
 
 // begin prepares the histogram.
-func (p *Plan) begin(s *Sync) {
+func (p *Plan) begin(ctx context.Context, e *Engine, s *Sync) error {
+	if sp := s.File.Spend; sp != nil {
+		limit, err := state.Money(sp.Limit, 1)
+		if err != nil {
+			return err
+		}
+		committed, reserved, err := e.State.Spend.Committed(ctx, sp.Budget)
+		if err != nil {
+			return err
+		}
+		p.Money = &Money{Field: sp.Field, Currency: sp.Currency, Budget: sp.Budget, Limit: limit, Standing: committed + reserved}
+		p.scale = sp.Scale
+	}
 	p.counts = map[string]*fieldCount{}
 	for _, f := range s.fields {
 		if f.name == s.File.Key.Field && s.File.Mode != ModeAudience && s.File.Mode != ModeEvent {
@@ -281,6 +314,7 @@ func (p *Plan) begin(s *Sync) {
 		p.counts[f.name] = &fieldCount{Field: f.name}
 		p.Fields = append(p.Fields, p.counts[f.name])
 	}
+	return nil
 }
 
 // count adds one change.
@@ -305,6 +339,15 @@ func (p *Plan) count(c *candidate) {
 			continue
 		}
 		old := c.old[f]
+		if p.Money != nil && f == p.Money.Field {
+			p.Money.Rows++
+			if after, err := state.Money(canon.Text(v), p.scale); err == nil {
+				p.Money.After += after
+			}
+			if before, err := state.Money(canon.Text(old.V), p.scale); err == nil {
+				p.Money.Before += before
+			}
+		}
 		switch {
 		case string(v) == "null":
 			n.Blanked++
@@ -524,8 +567,15 @@ func (e *Engine) Approve(ctx context.Context, s *Sync, id, by, reason string, ap
 		return nil, &fault.Error{Msg: "the plan is void: it expired, or a newer one took its place", Value: id, Hint: "Make a new one with `millrace plan`."}
 	case !slices.Contains([]string{state.PlanWaiting, state.PlanApproved}, p.State), p.State == state.PlanApproved && approved:
 		return nil, &fault.Error{Msg: "the plan is " + p.State + " already", Value: id, Hint: "Look at it with `millrace plan --show " + id + "`."}
-	case s.File.Guard.FourEyes && approved && by == p.By:
-		return nil, &fault.Error{Msg: "whoever asked for this plan may not approve it (four_eyes)", Value: by, Hint: "Ask somebody else."}
+	}
+	if eyes := s.File.Guard.FourEyes; approved && by == p.By {
+		switch {
+		case eyes != nil && *eyes:
+			return nil, &fault.Error{Msg: "whoever asked for this plan may not approve it (four_eyes)", Value: by, Hint: "Ask somebody else."}
+		case eyes == nil && len(p.Risk) > 0:
+			return nil, &fault.Error{Msg: "whoever asked for this plan may not approve it: " + join(p.Risk), Value: by,
+				Hint: "Ask somebody else to run `millrace approve " + id + "`. A team of one may write `four_eyes: false` under guardrails."}
+		}
 	}
 	if err := e.State.Plans.Decide(ctx, state.Approval{PlanID: id, Hash: p.Hash, Approved: approved, By: by, How: "person", Reason: reason, At: e.Now}); err != nil {
 		return nil, err

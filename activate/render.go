@@ -25,7 +25,7 @@ func (p *Plan) WriteText(w io.Writer) error {
 	}
 	line("  %s: %s → %s", p.Sync, p.Relation, where)
 	line("")
-	signs := []struct{ op, sign, what string }{{"new", "+", "new to us"}, {"changed", "~", "changed"}, {string(Add), "+", "join"}, {string(Remove), "-", "leave"}, {string(Restore), "~", "restored"}, {string(Archive), "-", "archived: we made them"}}
+	signs := []struct{ op, sign, what string }{{"new", "+", "new to us"}, {"changed", "~", "changed"}, {string(Add), "+", "join"}, {string(Remove), "-", "leave"}, {string(Restore), "~", "restored"}, {string(Archive), "-", "archived: we made them"}, {"again", "~", "said again before they lapse"}}
 	var parts []string
 	for _, s := range signs {
 		if n := p.Ops[s.op]; n > 0 {
@@ -63,11 +63,10 @@ func (p *Plan) WriteText(w io.Writer) error {
 		line("")
 		line("  for example (people masked)")
 		for _, s := range p.Samples {
-			var fs []string
+			line("    %s %s", sign(s), s.Key)
 			for _, f := range s.Fields {
-				fs = append(fs, fmt.Sprintf("%s: %s → %s", f.Field, f.From, f.To))
+				line("        %-26s %s → %s", f.Field, f.From, f.To)
 			}
-			line("    %-8s %s  %s", s.Op, s.Key, strings.Join(fs, ", "))
 		}
 	}
 	if len(p.Conflicts) > 0 {
@@ -88,6 +87,10 @@ func (p *Plan) WriteText(w io.Writer) error {
 			line("    %-5s %s", map[string]string{VerdictWithin: "ok", VerdictHold: "HOLD", VerdictBlocked: "STOP"}[x.Verdict], x.Message)
 		}
 	}
+	if p.Bad != "" {
+		line("")
+		line("  cannot be sent, for example: %s", p.Bad)
+	}
 	line("")
 	if p.Changes > 0 {
 		line("  %s in about %s. Undo: %s", plural(p.Changes, "row"), estimateText(p), undoText(p.Undo))
@@ -95,6 +98,68 @@ func (p *Plan) WriteText(w io.Writer) error {
 	line("  %s", p.next())
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func sign(s Sample) string {
+	switch Op(s.Op) {
+	case Add, Insert, Event:
+		return "+"
+	case Remove, Archive:
+		return "-"
+	}
+	for _, f := range s.Fields {
+		if f.From != "(not known)" {
+			return "~"
+		}
+	}
+	return "+"
+}
+
+// Question puts a waiting plan to a person in that person's words: what changes, for whom, what it costs, why it waits, what
+// can be taken back, until when, and what to do. It names no person and no value of one.
+func (p *Plan) Question() string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	what := "wants to change " + p.Destination
+	if p.Kind == "undo" {
+		what = "wants to take back in " + p.Destination + " what it changed there"
+	}
+	line("%s %s.", p.Sync, what)
+	who := plural(p.Changes, "record")
+	if p.People {
+		who = "about " + plural(p.Changes, "person")
+		if p.Changes != 1 {
+			who = "about " + thousands(p.Changes) + " people or accounts"
+		}
+	}
+	var parts []string
+	for _, x := range [][2]string{{"new", "new"}, {"changed", "changed"}, {string(Add), "join"}, {string(Remove), "leave"}, {string(Restore), "restored"}, {string(Archive), "archived"}, {"again", "said again"}} {
+		if n := p.Ops[x[0]]; n > 0 {
+			parts = append(parts, thousands(n)+" "+x[1])
+		}
+	}
+	line("Who: %s in %s (%s).", who, p.Object, strings.Join(parts, ", "))
+	if m := p.Money; m != nil && m.Rows > 0 {
+		line("Money: %s goes from %s to %s %s.", m.Field, state.MoneyText(m.Before), state.MoneyText(m.After), m.Currency)
+	} else {
+		line("Money: it changes no budget.")
+	}
+	var why []string
+	for _, x := range p.Breakers {
+		if x.Verdict == VerdictHold || x.Verdict == VerdictBlocked {
+			why = append(why, x.Message)
+		}
+	}
+	line("Why you are asked: %s.", join(why))
+	line("If it is wrong: %s", undoText(p.Undo))
+	line("Asked by %s. Without an answer by %s it lapses, and nothing is sent.", p.By, p.Expires.UTC().Format("2006-01-02 15:04 MST"))
+	if len(p.Risk) > 0 {
+		line("Somebody other than %s must decide.", p.By)
+	}
+	line("Yes: millrace approve %s", p.ID)
+	line("No:  millrace approve %s --refuse", p.ID)
+	line("See: millrace plan --show %s", p.ID)
+	return b.String()
 }
 
 func estimateText(p *Plan) string {
@@ -131,6 +196,9 @@ func (p *Plan) next() string {
 	case state.PlanRefused:
 		return "Refused by a person."
 	case state.PlanApplied:
+		if p.Kind == "undo" {
+			return "Applied: what it took back is as before, except what is listed above."
+		}
 		return "Applied. Take it back with: millrace undo " + p.ID
 	case state.PlanApplying:
 		return "Being applied. Go on with: " + apply
@@ -153,6 +221,7 @@ func explainDrop(reason string) string {
 		dropNullKey: "without a key", dropDuplicate: "with a key that stands twice", dropBadKey: "with a key that is none", dropBadValue: "with a value that cannot be sent",
 		dropQueued: "on their way already", dropUnsettled: "sent, and not yet known whether they arrived", dropRefused: "refused before in this form", dropUndone: "taken back before in this form",
 		"no_consent": "without consent", "consent_denied": "who said no", "holdout": "in the control group", "shadow": "decided in shadow mode", "unknown_decision": "with a decision that is not in the log",
+		string(Capped): "reached often enough", string(OverBudget): "with no money left", dropNotOurs: "gone, but not made by us", dropTooLong: "with a value that is too long", dropNoOption: "with a value that is no option there",
 		"replaced_decision": "with a decision that has been replaced", "no_subject": "without a subject to ask consent for", "gone": "not there any more", "changed_since": "changed by somebody since",
 	}
 	if w, ok := words[reason]; ok {

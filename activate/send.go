@@ -82,25 +82,12 @@ func (r *delivery) call(ctx context.Context, part []outgoing, looked bool) ([][]
 	outs := make([]state.Outcome, 0, len(part))
 	accepted := 0
 	for i, res := range outcomes(b, answer) {
-		o := &part[i]
-		r.done++
-		switch res.Status {
-		case Acked:
-			if !r.caps.TellsNew && looked && !o.record.Exists && (b.Op == Upsert || b.Op == Insert) {
-				res.Created = true
-			}
-			outs = append(outs, *r.acked(o, res))
-		case Accepted:
+		if res.Status == Accepted {
 			accepted++
-			outs = append(outs, state.Outcome{ID: o.row.ID, State: state.RowAccepted, JobID: answer.JobID, Message: res.Message})
-		case Rejected:
-			r.refused++
-			outs = append(outs, state.Outcome{ID: o.row.ID, State: state.RowRejected, Class: res.Class, Message: res.Message, RemoteID: res.RemoteID})
-		case Retry:
-			outs = append(outs, r.again(o.row, httpx.Transient, res.Message, nil))
-		default:
-			outs = append(outs, state.Outcome{ID: o.row.ID, State: state.RowUnknown, Class: "unknown", Message: res.Message})
+			outs = append(outs, state.Outcome{ID: part[i].row.ID, State: state.RowAccepted, JobID: answer.JobID, Message: res.Message})
+			continue
 		}
+		outs = append(outs, r.answered(&part[i], res, b.Op, looked))
 	}
 	if accepted > 0 {
 		end.JobID, end.JobRows = answer.JobID, accepted
@@ -109,6 +96,25 @@ func (r *delivery) call(ctx context.Context, part []outgoing, looked bool) ([][]
 		return nil, err
 	}
 	return nil, e.point("batch:recorded")
+}
+
+// answered turns what the destination said about one row, at once or at the end of its job, into an outcome.
+func (r *delivery) answered(o *outgoing, res Result, op Op, looked bool) state.Outcome {
+	r.done++
+	switch res.Status {
+	case Acked:
+		if !r.caps.TellsNew && looked && !o.record.Exists && (op == Upsert || op == Insert) {
+			res.Created = true
+		}
+		return *r.acked(o, res)
+	case Rejected:
+		r.refused++
+		return state.Outcome{ID: o.row.ID, State: state.RowRejected, Class: res.Class, Message: res.Message, RemoteID: res.RemoteID}
+	case Retry:
+		r.done--
+		return r.again(o.row, httpx.Transient, res.Message, nil)
+	}
+	return state.Outcome{ID: o.row.ID, State: state.RowUnknown, Class: "unknown", Message: res.Message}
 }
 
 // failed handles an error about a whole call.
@@ -212,6 +218,24 @@ func class(err error) string {
 	return "unknown"
 }
 
+// effects adds to outcomes what follows from them beside the ledger: people who were reached, or may have been, and money.
+func (r *delivery) effects(outs []state.Outcome) {
+	f := r.s.File
+	for i := range outs {
+		o := &outs[i]
+		o.Spends = f.Spend != nil
+		if !f.Touch {
+			continue
+		}
+		switch o.State {
+		case state.RowAcked, state.RowAccepted, state.RowSettled, state.RowUnknown:
+			if row, ok := r.subjects[o.ID]; ok && row != "" {
+				o.Touch = &state.Touch{Subject: row, Channel: f.Channel, Workflow: r.s.Name, Ref: o.ID, At: r.now()}
+			}
+		}
+	}
+}
+
 // record writes outcomes even when the caller has given up meanwhile.
 func (r *delivery) record(ctx context.Context, end state.AttemptEnd, outs []state.Outcome) error {
 	if len(outs) == 0 && end.ID == 0 {
@@ -219,6 +243,7 @@ func (r *delivery) record(ctx context.Context, end state.AttemptEnd, outs []stat
 	}
 	ctx, cancel := recording(ctx)
 	defer cancel()
+	r.effects(outs)
 	end.At, end.Message = r.e.Clock(), withoutPeople(end.Message)
 	for i := range outs {
 		outs[i].Message = withoutPeople(outs[i].Message)

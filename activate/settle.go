@@ -25,8 +25,10 @@ func (r *delivery) orphans(ctx context.Context) error {
 		return err
 	}
 	outs := make([]state.Outcome, len(rows))
+	r.subjects = map[string]string{}
 	for i, x := range rows {
 		r.touched[x.PlanID] = true
+		r.subjects[x.ID] = x.Subject
 		outs[i] = state.Outcome{ID: x.ID, State: state.RowUnknown, Class: "unknown", Message: "the process ended while the row was being sent"}
 	}
 	return r.record(ctx, state.AttemptEnd{}, outs)
@@ -39,8 +41,10 @@ func (r *delivery) unknown(ctx context.Context) error {
 	if err != nil || len(rows) == 0 {
 		return err
 	}
+	r.subjects = map[string]string{}
 	for _, x := range rows {
 		r.touched[x.PlanID] = true
+		r.subjects[x.ID] = x.Subject
 	}
 	reader, canLook := r.d.(Reader)
 	for len(rows) > 0 {
@@ -103,25 +107,13 @@ func (r *delivery) lookAfter(ctx context.Context, reader Reader, part []state.Ou
 		if !ok {
 			continue // stays unknown
 		}
-		im, had, err := r.e.State.Outbox.Image(ctx, x.ID)
+		o, had, existed, err := r.sent(ctx, x)
 		if err != nil {
 			return true, err
 		}
-		// What was sent follows from what was seen before the write.
-		o := outgoing{row: x, values: x.Payload.Set, record: Record{Exists: im.Existed, RemoteID: im.RemoteID, Values: im.Values}}
-		if had && im.Existed {
-			o.values = nil
-			for f := range im.Values {
-				if o.values == nil {
-					o.values = map[string]jsonValue{}
-				}
-				o.values[f] = x.Payload.Set[f]
-			}
-			o.theirs = map[string]jsonValue{}
-			for f, v := range x.Payload.Set {
-				if _, sent := im.Values[f]; !sent && !reader.Same(v, rec.Values[f]) {
-					o.theirs[f] = v
-				}
+		for f, v := range o.theirs {
+			if reader.Same(v, rec.Values[f]) {
+				delete(o.theirs, f)
 			}
 		}
 		took := rec.Exists
@@ -140,23 +132,136 @@ func (r *delivery) lookAfter(ctx context.Context, reader Reader, part []state.Ou
 		}
 		o.record.RemoteID = rec.RemoteID
 		r.done++
-		outs = append(outs, *r.acked(&o, Result{RemoteID: rec.RemoteID, Created: had && !im.Existed && (Op(x.Op) == Upsert || Op(x.Op) == Insert), Message: "the answer was lost; the destination shows that the write took effect"}))
+		outs = append(outs, *r.acked(&o, Result{RemoteID: rec.RemoteID, Created: had && !existed && (Op(x.Op) == Upsert || Op(x.Op) == Insert), Message: "the answer was lost; the destination shows that the write took effect"}))
 	}
 	return false, r.record(ctx, state.AttemptEnd{}, outs)
 }
 
-// poll asks about jobs of destinations that only count.
+// sent gives a row as it was sent, which follows from what was seen before the write. had says whether it was looked at,
+// existed whether there was a record.
+func (r *delivery) sent(ctx context.Context, x state.OutboxRow) (o outgoing, had, existed bool, err error) {
+	im, had, err := r.e.State.Outbox.Image(ctx, x.ID)
+	if err != nil {
+		return o, had, false, err
+	}
+	o = outgoing{row: x, values: x.Payload.Set, record: Record{Exists: im.Existed, RemoteID: im.RemoteID, Values: im.Values}}
+	if !had || !im.Existed {
+		return o, had, im.Existed, nil
+	}
+	o.values, o.theirs = map[string]jsonValue{}, map[string]jsonValue{}
+	for f := range im.Values {
+		o.values[f] = x.Payload.Set[f]
+	}
+	for f, v := range x.Payload.Set {
+		if _, sent := im.Values[f]; !sent {
+			o.theirs[f] = v // or it was there already: whoever can look takes those out
+		}
+	}
+	return o, had, im.Existed, nil
+}
+
+// settle asks about one job that ends with an answer about each row.
+func (r *delivery) settle(ctx context.Context, d Settler, j state.Job) error {
+	rows, err := r.e.State.Outbox.Rows(ctx, state.Filter{Scope: r.scope, Job: j.ID, States: []string{state.RowAccepted}})
+	if err != nil {
+		return err
+	}
+	b := Batch{Target: r.target}
+	sent := make([]outgoing, len(rows))
+	for i, x := range rows {
+		o, had, existed, err := r.sent(ctx, x)
+		if err != nil {
+			return err
+		}
+		if had && existed {
+			o.theirs = r.kept(o)
+		}
+		sent[i] = o
+		if b.Op = Op(x.Op); b.Op == Restore {
+			b.Op = Update
+		}
+		row := asRow(x, o.values)
+		if o.record.RemoteID != "" {
+			row.RemoteID = o.record.RemoteID
+		}
+		b.Rows = append(b.Rows, row)
+	}
+	res, err := d.Settle(ctx, r.target, b.Op, j.ID, b.Rows)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		switch httpx.ClassOf(err) {
+		case httpx.Auth, httpx.Config:
+			return &errStop{why: "the state of a job could not be asked: " + err.Error()}
+		}
+		r.e.log().Warn("the state of a job cannot be asked now", "sync", r.s.Name, "job", j.ID, "error", err.Error())
+		return nil
+	}
+	if !res.Done {
+		return nil
+	}
+	if err := r.e.point("job:polled"); err != nil {
+		return err
+	}
+	taken := 0
+	outs := make([]state.Outcome, 0, len(rows))
+	for i, x := range outcomes(b, Answer{Results: res.Results}) {
+		if x.Status == Acked {
+			taken++
+		}
+		if x.Status == Accepted {
+			x = Result{ID: x.ID, Status: Unknown, Message: "the job has ended, and says nothing final about this row"}
+		}
+		sent[i].row.Attempts-- // the sending was counted when it began
+		outs = append(outs, r.answered(&sent[i], x, b.Op, sent[i].record.Values != nil))
+	}
+	j.Reported, j.Message, j.Checked, j.State = &taken, withoutPeople(res.Message), r.e.Clock(), "settled"
+	for i := range outs {
+		outs[i].Message = withoutPeople(outs[i].Message)
+	}
+	r.effects(outs)
+	rc, cancel := recording(ctx)
+	defer cancel()
+	if err := r.e.State.Outbox.SettleJob(rc, j, outs); err != nil {
+		return err
+	}
+	return r.e.point("job:settled")
+}
+
+// kept gives what a row left alone when it was sent: fields whose policy is not to write always. A field that was not
+// written because its value stood there already is ours.
+func (r *delivery) kept(o outgoing) map[string]jsonValue {
+	out := map[string]jsonValue{}
+	for f, v := range o.theirs {
+		for _, x := range r.s.fields {
+			if x.name == f && x.If != "always" {
+				out[f] = v
+			}
+		}
+	}
+	return out
+}
+
+// poll asks about jobs.
 func (r *delivery) poll(ctx context.Context) error {
 	jobs, err := r.e.State.Outbox.Jobs(ctx, r.scope, "processing")
 	if err != nil || len(jobs) == 0 {
 		return err
 	}
-	poller, ok := r.d.(Poller)
-	if !ok {
-		return nil
-	}
+	poller, counts := r.d.(Poller)
+	settler, settles := r.d.(Settler)
 	for _, j := range jobs {
 		r.touched[j.PlanID] = true
+		if settles {
+			if err := r.settle(ctx, settler, j); err != nil {
+				return err
+			}
+			continue
+		}
+		if !counts {
+			continue
+		}
 		st, err := poller.Poll(ctx, j.ID, j.Rows)
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -203,6 +308,7 @@ func (r *delivery) poll(ctx context.Context) error {
 				outs[i].Undid = x.Undoes
 			}
 		}
+		r.effects(outs)
 		rc, cancel := recording(ctx)
 		err = r.e.State.Outbox.SettleJob(rc, j, outs)
 		cancel()

@@ -51,6 +51,10 @@ type SyncFile struct {
 	Channel string      `yaml:"channel" doc:"through what, as in the consent records" example:"ads"`
 	Consent string      `yaml:"consent" enum:"opt_in,opt_out,not_needed" doc:"default: opt_in for audiences, else opt_out with a purpose, not_needed without"`
 	Holdout HoldoutSpec `yaml:"holdout" doc:"share of subjects left alone"`
+	Caps    []CapSpec   `yaml:"caps" doc:"how often one person may be reached, counted over all syncs"`
+	Touch   bool        `yaml:"touch" doc:"an acknowledged row has reached its person: it counts for caps. Implied by caps"`
+	Quiet   *QuietSpec  `yaml:"quiet_hours" doc:"hours of the person's day in which rows wait"`
+	Spend   *SpendSpec  `yaml:"spend" doc:"money that rows commit: reserved before the call, refused when it is not there"`
 	Guard   Guardrails  `yaml:"guardrails" doc:"limits above which a person must look, or nobody may let it through"`
 }
 
@@ -125,9 +129,12 @@ type Guardrails struct {
 	MaxCreates *Limit        `yaml:"max_creates" doc:"rows that are new to us, absolute"`
 	MaxRows    *Limit        `yaml:"max_rows" doc:"rows that are sent, absolute"`
 	MaxMedian  *Limit        `yaml:"max_vs_median" doc:"rows sent, as a multiple of the median of the last ten plans; default hold 10"`
+	MaxArchive *Limit        `yaml:"max_archived_pct" doc:"mirror: records that are archived, in per cent of known ones; default hold 5, block 30"`
+	MinMembers int           `yaml:"min_audience" min:"0" doc:"an audience that would have fewer members waits for a person"`
+	Canary     *int          `yaml:"canary" min:"0" doc:"of a large plan, send this many rows first, read them back and compare, then a tenth, then the rest; default 25, 0 for none"`
 	FirstRun   string        `yaml:"first_run" enum:"hold,allow" default:"hold" doc:"hold: the first plan of a sync waits for a person"`
 	Expires    time.Duration `yaml:"expires" default:"24h" doc:"how long a plan may wait for approval"`
-	FourEyes   bool          `yaml:"four_eyes" doc:"whoever asked for the plan may not approve it"`
+	FourEyes   *bool         `yaml:"four_eyes" doc:"whoever asked for the plan may not approve it: true for every plan, false for none; default: for plans that raise spending, archive records or empty fields beyond their limit"`
 }
 
 // Sync is a sync file that was read and checked.
@@ -243,6 +250,13 @@ func (s *Sync) check(catalog []Connector) error {
 	if f.Holdout.Percent > 0 && f.Subject == "" {
 		l.Add(s.node.Get("holdout").KeyFault("Add `subject:`.", "a holdout needs the column that names the subject"))
 	}
+	f.checkGuards(s.node, l.Add)
+	if len(f.Caps) > 0 {
+		f.Touch = true
+	}
+	if f.Spend != nil && f.Spend.Budget == "" {
+		f.Spend.Budget = s.Name
+	}
 	def := func(p **Limit, hold, block float64) {
 		if *p != nil {
 			return
@@ -258,6 +272,14 @@ func (s *Sync) check(catalog []Connector) error {
 	def(&g.MaxBlanked, 5, 25)
 	def(&g.MaxRemoved, 20, 60)
 	def(&g.MaxMedian, 10, 0)
+	def(&g.MaxArchive, 5, 30)
+	if f.Spend != nil {
+		def(&f.Spend.Raise, 20, 100)
+	}
+	if g.Canary == nil {
+		n := 25
+		g.Canary = &n
+	}
 	return l.Or()
 }
 
@@ -304,7 +326,7 @@ func (s *Sync) Hash() string {
 	for _, x := range s.fields {
 		m = append(m, mapped{x.name, x.FieldSpec})
 	}
-	b, err := json.Marshal([]any{f.Relation, f.Destination, f.Object, f.Mode, f.Key, m, f.Subject, f.Decision, f.Purpose, f.Channel, f.Consent, f.Holdout, f.Guard, f.Live})
+	b, err := json.Marshal([]any{f.Relation, f.Destination, f.Object, f.Mode, f.Key, m, f.Subject, f.Decision, f.Purpose, f.Channel, f.Consent, f.Holdout, f.Guard, f.Live, f.Caps, f.Touch, f.Quiet, f.Spend})
 	if err != nil {
 		panic("activate: a sync cannot be spelled as JSON: " + err.Error()) // texts and finite numbers only
 	}
@@ -341,6 +363,9 @@ func (s *Sync) fit(b relation.Build, c Capabilities) (relation.Relation, error) 
 	need(s.node.Get("key"), s.File.Key.Column)
 	need(s.node.Get("subject"), s.File.Subject)
 	need(s.node.Get("decision"), s.File.Decision)
+	if q := s.File.Quiet; q != nil {
+		need(s.node.Get("quiet_hours"), q.Column)
+	}
 	for _, f := range s.fields {
 		need(f.node, f.Column)
 	}
@@ -370,7 +395,17 @@ const refreshAhead = 30
 
 func ident(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
-// query reads the relation: key, subject, decision, then the mapped columns in the order of the fields.
+// fixed is the number of columns before the mapped ones: key, subject, decision, time zone.
+const fixed = 4
+
+func (s *Sync) zoneColumn() string {
+	if s.File.Quiet == nil {
+		return ""
+	}
+	return s.File.Quiet.Column
+}
+
+// query reads the relation: key, subject, decision, time zone, then the mapped columns in the order of the fields.
 func (s *Sync) query() string {
 	schema, name, _ := strings.Cut(s.File.Relation, ".")
 	optional := func(c string) string {
@@ -379,7 +414,7 @@ func (s *Sync) query() string {
 		}
 		return "cast(" + ident(c) + " as varchar)"
 	}
-	cols := []string{"cast(" + ident(s.File.Key.Column) + " as varchar) as \"key\"", optional(s.File.Subject), optional(s.File.Decision)}
+	cols := []string{"cast(" + ident(s.File.Key.Column) + " as varchar) as \"key\"", optional(s.File.Subject), optional(s.File.Decision), optional(s.zoneColumn())}
 	for _, f := range s.fields {
 		cols = append(cols, ident(f.Column))
 	}

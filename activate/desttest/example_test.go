@@ -301,18 +301,26 @@ func TestFakes(t *testing.T) {
 		"records":  func(w *desttest.World) activate.Destination { return desttest.NewRecords(w, 10) },
 		"audience": func(w *desttest.World) activate.Destination { return desttest.NewAudience(w, 10) },
 		"messages": func(w *desttest.World) activate.Destination { return desttest.NewMessages(w, 10) },
+		"bulk":     func(w *desttest.World) activate.Destination { return desttest.NewBulk(w, 10) },
+		"events":   func(w *desttest.World) activate.Destination { return desttest.NewConversions(w, 10) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			op := activate.Upsert
-			if name == "audience" {
-				op = activate.Add
+			ops := []activate.Op{op}
+			switch name {
+			case "audience":
+				ops = []activate.Op{activate.Add}
+			case "events":
+				ops = []activate.Op{activate.Event}
+			case "bulk", "records":
+				ops = []activate.Op{activate.Insert, activate.Upsert}
 			}
 			desttest.Run(t, desttest.Harness{
 				Open: func(*testing.T) (activate.Destination, desttest.System) {
 					w := desttest.NewWorld()
 					return open(w), &fakeSystem{w}
 				},
-				Target: activate.Target{Object: "x", Key: "email", Fields: []string{"score"}, Ops: []activate.Op{op}},
+				Target: activate.Target{Object: "x", Key: "email", Fields: []string{"score"}, Ops: ops},
 				Row: func(i int) (string, map[string]json.RawMessage) {
 					return fmt.Sprint("k", i), map[string]json.RawMessage{"score": json.RawMessage(fmt.Sprint(i))}
 				},

@@ -42,10 +42,13 @@ type World struct {
 	Events  []string          // effective writes in order: "op key"
 	Bad     map[string]string // keys whose rows are refused, with the reason
 	Whole   bool              // a bad row makes the call fail as a whole
+	Names   bool              // and the refusal names it
+	Keys    map[string]bool   // idempotency keys of events that counted
 	Fault   func(call int, op string) Fault
 	Jobs    map[string]Job
 	Calls   int
 	nextID  int
+	keyed   bool // events carry a key that is honoured
 }
 
 // Thing is one record or membership.
@@ -56,15 +59,16 @@ type Thing struct {
 
 // Job is accepted work.
 type Job struct {
-	Rows   int
-	Polls  int // how often it still answers "processing"
-	Failed bool
-	Taken  int
+	Rows    int
+	Polls   int // how often it still answers "processing"
+	Failed  bool
+	Taken   int
+	Results map[string]activate.Result // by key, for jobs that end with results
 }
 
 // NewWorld makes an empty world.
 func NewWorld() *World {
-	return &World{Records: map[string]*Thing{}, Created: map[string]int{}, Bad: map[string]string{}, Jobs: map[string]Job{}}
+	return &World{Records: map[string]*Thing{}, Created: map[string]int{}, Bad: map[string]string{}, Jobs: map[string]Job{}, Keys: map[string]bool{}}
 }
 
 // Dump writes the world as text, for comparing.
@@ -123,6 +127,7 @@ func asError(f Fault) error {
 type base struct {
 	w    *World
 	caps activate.Capabilities
+	job  bool // batches become jobs that end with results about rows
 }
 
 func (b *base) Capabilities(string) (activate.Capabilities, error) { return b.caps, nil }
@@ -145,7 +150,9 @@ func (b *base) Send(_ context.Context, batch activate.Batch) (activate.Answer, e
 	}
 	if w.Whole {
 		for _, r := range batch.Rows {
-			if why := w.Bad[r.Key]; why != "" {
+			if why := w.Bad[r.Key]; why != "" && w.Names {
+				return activate.Answer{}, &activate.RefusedRows{Rows: map[string]string{r.ID: why}, Err: &httpx.Error{Class: httpx.Permanent, Method: "POST", URL: "https://fake", Status: 422, Message: "Index: n, ERROR :: " + why}}
+			} else if why != "" {
 				return activate.Answer{}, &httpx.Error{Class: httpx.Permanent, Method: "POST", URL: "https://fake", Status: 400, Message: why}
 			}
 		}
@@ -160,6 +167,20 @@ func (b *base) Send(_ context.Context, batch activate.Batch) (activate.Answer, e
 			continue
 		}
 		a.Results = append(a.Results, w.write(batch.Op, r))
+	}
+	if b.job {
+		w.nextID++
+		a.JobID = fmt.Sprint("bulk", w.nextID)
+		j := Job{Rows: len(batch.Rows), Results: map[string]activate.Result{}}
+		for i, r := range a.Results {
+			for _, x := range batch.Rows {
+				if x.ID == r.ID {
+					j.Results[x.Key] = r
+				}
+			}
+			a.Results[i] = activate.Result{ID: r.ID, Status: activate.Accepted}
+		}
+		w.Jobs[a.JobID] = j
 	}
 	if !b.caps.PerRow {
 		w.nextID++
@@ -209,6 +230,20 @@ func (w *World) write(op activate.Op, r activate.Row) activate.Result {
 		if rec != nil && sameValues(rec.Values, r.Values) { // a set of identifiers, not of people
 			delete(w.Records, key)
 		}
+	case activate.Event:
+		if r.IdemKey != "" && w.keyed {
+			if w.Keys[r.IdemKey] {
+				return res // it counted before
+			}
+			w.Keys[r.IdemKey] = true
+		}
+		w.nextID++
+		w.Created[key]++
+		told := &Thing{ID: fmt.Sprint("e", w.nextID), Values: map[string]string{}}
+		for f, v := range r.Values {
+			told.Values[f] = string(v)
+		}
+		w.Records[fmt.Sprint(key, " #", w.Created[key])] = told
 	case activate.Insert:
 		if rec != nil {
 			return activate.Result{ID: r.ID, Status: activate.Rejected, Class: "exists", RemoteID: rec.ID, Message: "there is such a record"}
@@ -264,7 +299,7 @@ type Records struct{ base }
 
 // NewRecords opens a CRM over a world.
 func NewRecords(w *World, batch int) *Records {
-	return &Records{base{w, activate.Capabilities{Account: "acct", Ops: []activate.Op{activate.Upsert, activate.Update, activate.Insert, activate.Archive}, MaxBatch: batch, PerRow: true, Repeat: true, Undo: activate.UndoExact, PerSecond: 10}}}
+	return &Records{base{w: w, caps: activate.Capabilities{Account: "acct", Ops: []activate.Op{activate.Upsert, activate.Update, activate.Insert, activate.Archive}, MaxBatch: batch, PerRow: true, Repeat: true, Undo: activate.UndoExact, PerSecond: 10}}}
 }
 
 // Read looks records up.
@@ -306,7 +341,7 @@ type Audience struct{ base }
 
 // NewAudience opens an ad platform over a world.
 func NewAudience(w *World, batch int) *Audience {
-	return &Audience{base{w, activate.Capabilities{Account: "acct", Ops: []activate.Op{activate.Add, activate.Remove}, MaxBatch: batch, Repeat: true, Undo: activate.UndoInverse}}}
+	return &Audience{base{w: w, caps: activate.Capabilities{Account: "acct", Ops: []activate.Op{activate.Add, activate.Remove}, MaxBatch: batch, Repeat: true, Undo: activate.UndoInverse}}}
 }
 
 // Once declares that a batch must not be sent twice.
@@ -333,12 +368,56 @@ func (d *Audience) Poll(_ context.Context, id string, _ int) (activate.JobStatus
 	return activate.JobStatus{Done: true, Failed: j.Failed, Reported: &n}, nil
 }
 
+// Bulk is a CRM whose batches are jobs that end, later, with results about rows in no order, matched by key.
+type Bulk struct{ *Records }
+
+// NewBulk opens such a CRM over a world.
+func NewBulk(w *World, batch int) Bulk {
+	d := NewRecords(w, batch)
+	d.job = true
+	return Bulk{d}
+}
+
+// Settle answers as the world's job says.
+func (d Bulk) Settle(_ context.Context, _ activate.Target, _ activate.Op, id string, rows []activate.Row) (activate.JobResult, error) {
+	w := d.w
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := asError(w.fault("settle")); err != nil {
+		return activate.JobResult{}, err
+	}
+	j, ok := w.Jobs[id]
+	if !ok {
+		return activate.JobResult{}, errors.New("no such job")
+	}
+	if j.Polls > 0 {
+		j.Polls--
+		w.Jobs[id] = j
+		return activate.JobResult{}, nil
+	}
+	out := activate.JobResult{Done: true}
+	for _, r := range slices.Backward(rows) {
+		if res, ok := j.Results[r.Key]; ok {
+			res.ID = r.ID
+			out.Results = append(out.Results, res)
+		}
+	}
+	return out, nil
+}
+
+// NewConversions opens a destination of events that carry a key which is honoured: an event counts once however often it
+// is told. It cannot be read.
+func NewConversions(w *World, batch int) *Messages {
+	w.keyed = true
+	return &Messages{base{w: w, caps: activate.Capabilities{Account: "acct", Ops: []activate.Op{activate.Event}, MaxBatch: batch, PerRow: true, Repeat: true, Undo: activate.UndoNone}}}
+}
+
 // Messages is a destination that answers about each row, cannot be read, and must not get a row twice: a messenger.
 type Messages struct{ b base }
 
 // NewMessages opens a messenger over a world.
 func NewMessages(w *World, batch int) *Messages {
-	return &Messages{base{w, activate.Capabilities{Account: "acct", Ops: []activate.Op{activate.Upsert}, MaxBatch: batch, PerRow: true, Undo: activate.UndoNone}}}
+	return &Messages{base{w: w, caps: activate.Capabilities{Account: "acct", Ops: []activate.Op{activate.Upsert, activate.Event}, MaxBatch: batch, PerRow: true, Undo: activate.UndoNone}}}
 }
 
 // Capabilities is the declaration.

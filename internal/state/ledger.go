@@ -236,7 +236,10 @@ type Outcome struct {
 	Undid     string // the outbox row that this one took back
 	// ForgetImage drops the pre-image: nothing was written, so the next attempt reads a new one.
 	ForgetImage bool
-	Uncount     bool // the attempt does not count: the call was refused for another row's sake
+	Uncount     bool   // the attempt does not count: the call was refused for another row's sake
+	Touch       *Touch // somebody was reached, or may have been
+	Spends      bool   // money was reserved for the row
+	Edits       []Edit // what somebody has changed at the destination since we wrote it
 }
 
 // AttemptEnd is how a call ended.
@@ -305,6 +308,20 @@ func (s Outbox) outcomes(ctx context.Context, t *sql.Tx, end AttemptEnd, rows []
 			if _, err := note.ExecContext(ctx, end.ID, r.ID, r.State, nullable(r.Message)); err != nil {
 				return err
 			}
+		}
+		if r.Touch != nil {
+			if _, err := t.ExecContext(ctx, `insert or ignore into touches (subject, channel, workflow, ref, at) values (?,?,?,?,?)`,
+				r.Touch.Subject, r.Touch.Channel, r.Touch.Workflow, r.Touch.Ref, stamp(r.Touch.At)); err != nil {
+				return err
+			}
+		}
+		if r.Spends {
+			if err := settleSpend(ctx, t, r.ID, r.State, end.At); err != nil {
+				return err
+			}
+		}
+		if err := s.d.Edits.record(ctx, t, r.ID, r.Edits, end.At); err != nil {
+			return err
 		}
 		if r.Change != nil {
 			if err := ledger.apply(ctx, *r.Change, r.ID, end.At); err != nil {

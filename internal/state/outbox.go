@@ -35,6 +35,7 @@ type Payload struct {
 	RemoteID string                     `json:"r,omitempty"`
 	Set      map[string]json.RawMessage `json:"s,omitempty"`
 	Expect   map[string]json.RawMessage `json:"e,omitempty"` // write a field only while the destination holds this
+	Zone     string                     `json:"z,omitempty"` // the person's time zone
 }
 
 // OutboxRow is one change on its way.

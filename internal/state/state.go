@@ -44,6 +44,9 @@ type DB struct {
 	Plans      Plans      // plans and approvals
 	Outbox     Outbox     // changes on their way, attempts, pre-images, jobs
 	Ledger     Ledger     // what destinations acknowledged
+	Spend      Spend      // money that rows commit
+	Edits      Edits      // what people changed at destinations after us
+	Health     Health     // whether syncs are well
 	Overrides  Overrides  // what people said about who is who
 	Tombstones Tombstones // erased people who must not come back
 
@@ -82,6 +85,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	db.Decisions, db.Switches, db.Consents, db.Touches = Decisions{db}, Switches{db}, Consents{db}, Touches{db}
 	db.Plans, db.Outbox, db.Ledger = Plans{db}, Outbox{db}, Ledger{db}
 	db.Overrides, db.Tombstones = Overrides{db}, Tombstones{db}
+	db.Spend, db.Edits, db.Health = Spend{db}, Edits{db}, Health{db}
 	if db.vault, err = openVault(ctx, db); err != nil {
 		pool.Close()
 		return nil, err

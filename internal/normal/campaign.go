@@ -2,6 +2,7 @@ package normal
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -12,6 +13,49 @@ type ChannelRule struct {
 	Medium, Source, Campaign string
 	Channel                  string
 	Paid                     bool
+}
+
+// channel is a rule, made ready: words that must be equal, and words with stars.
+type channel struct {
+	medium, source, campaign pattern
+	name                     string
+	paid                     bool
+}
+
+type pattern struct {
+	any, none bool // anything fits; a tag that is not there fits
+	words     map[string]bool
+	globs     []string
+}
+
+func newPattern(s string) pattern {
+	p := pattern{any: s == "*", words: map[string]bool{}}
+	for w := range strings.FieldsSeq(s) {
+		switch {
+		case w == "-":
+			p.none = true
+		case strings.Contains(w, "*"):
+			p.globs = append(p.globs, w)
+		default:
+			p.words[w] = true
+		}
+	}
+	return p
+}
+
+// fits reports whether one word of the pattern fits the tag.
+func (p *pattern) fits(tag string) bool {
+	switch {
+	case p.any:
+		return true
+	case tag == "":
+		return p.none
+	}
+	return p.words[tag] || slices.ContainsFunc(p.globs, func(w string) bool { return globs(w, tag) })
+}
+
+func (r ChannelRule) ready() channel {
+	return channel{newPattern(r.Medium), newPattern(r.Source), newPattern(r.Campaign), r.Channel, r.Paid}
 }
 
 // Campaign holds the tags of a visit in one spelling, and the channel that they mean.
@@ -26,8 +70,8 @@ func (n *Normaliser) Campaign(source, medium, campaign string) Campaign {
 	c := Campaign{Source: n.tag("source", source), Medium: n.tag("medium", medium), Campaign: n.tag("campaign", campaign)}
 	for i := range n.channels {
 		r := &n.channels[i]
-		if fits(r.Medium, c.Medium) && fits(r.Source, c.Source) && fits(r.Campaign, c.Campaign) {
-			c.Channel, c.Paid = r.Channel, r.Paid
+		if r.medium.fits(c.Medium) && r.source.fits(c.Source) && r.campaign.fits(c.Campaign) {
+			c.Channel, c.Paid = r.name, r.paid
 			break
 		}
 	}
@@ -42,25 +86,26 @@ func (n *Normaliser) Tag(kind, s string) (string, bool) {
 }
 
 func (n *Normaliser) tag(kind, s string) string {
-	s, ok := tidy(s, maxName)
-	if !ok {
+	if len(s) > maxName {
 		return ""
 	}
-	s = strings.ToLower(s)
-	if strings.ContainsAny(s, "%+") {
-		if v, ok := lenientQuery("x=" + strings.ReplaceAll(fixEscapes(s), "&", "%26"))["x"]; ok {
-			if t, ok := tidy(v[0], maxName); ok {
-				s = strings.ToLower(t)
-			}
+	// Tools escape what is escaped already and quote what is quoted: each round takes one layer off, until nothing changes.
+	for {
+		t, ok := tidy(unescapeTag(s), maxName)
+		if !ok {
+			return ""
 		}
+		t = strings.Trim(strings.ReplaceAll(strings.ToLower(t), " ", "_"), "_\"'()")
+		if kind == "source" {
+			t = strings.TrimPrefix(t, "www.")
+		}
+		if t == s {
+			break
+		}
+		s = t
 	}
-	s = strings.Trim(strings.ReplaceAll(s, " ", "_"), "_\"'")
 	if unfilled(s) {
 		return ""
-	}
-	s = strings.Trim(s, "()")
-	if kind == "source" {
-		s = strings.TrimPrefix(s, "www.")
 	}
 	if t, ok := n.tags[kind][s]; ok {
 		return t
@@ -68,32 +113,26 @@ func (n *Normaliser) tag(kind, s string) string {
 	return s
 }
 
+// unescapeTag reads %20 and + as blanks.
+func unescapeTag(s string) string {
+	if !strings.ContainsAny(s, "%+") {
+		return s
+	}
+	t, err := url.QueryUnescape(fixEscapes(s))
+	if err != nil {
+		return s
+	}
+	return t
+}
+
 // unfilled reports what tools write when they have no value, and placeholders that they did not fill.
 func unfilled(s string) bool {
 	switch s {
-	case "", "(not_set)", "(not_provided)", "not_set", "not_provided", "notset", "null", "undefined", "nan", "n/a", "na", "unknown", "-", "--":
+	case "", "not_set", "not_provided", "notset", "null", "undefined", "nan", "n/a", "na", "unknown", "-", "--":
 		return true
 	}
 	return strings.HasPrefix(s, "{") && strings.HasSuffix(s, "}") || strings.HasPrefix(s, "__") && strings.HasSuffix(s, "__") ||
 		strings.HasPrefix(s, "%7b") || strings.HasPrefix(s, "$") || strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]")
-}
-
-// fits reports whether one word of the pattern fits the tag.
-func fits(pattern, tag string) bool {
-	if pattern == "*" {
-		return true
-	}
-	for w := range strings.FieldsSeq(pattern) {
-		switch {
-		case w == "-":
-			if tag == "" {
-				return true
-			}
-		case tag != "" && globs(w, tag):
-			return true
-		}
-	}
-	return false
 }
 
 // globs reports whether a text fits a word with stars.
@@ -152,7 +191,7 @@ func (n *Normaliser) loadWeb() error {
 			for name, words := range lists {
 				rule.Medium, rule.Source = strings.ReplaceAll(rule.Medium, name, words), strings.ReplaceAll(rule.Source, name, words)
 			}
-			n.channels = append(n.channels, rule)
+			n.channels = append(n.channels, rule.ready())
 		default:
 			return fmt.Errorf("list channels: a line begins with %q, want alias, list or rule", r[0])
 		}
@@ -163,7 +202,7 @@ func (n *Normaliser) loadWeb() error {
 // addChannels puts a team's rules before the built-in ones. One that says what is built in anyway is left out: the built-in
 // rules look at the source too.
 func (n *Normaliser) addChannels(rules []ChannelRule) {
-	var own []ChannelRule
+	var own []channel
 	for _, r := range rules {
 		r.Medium, r.Source, r.Campaign = orAny(n.tagPattern("medium", r.Medium)), orAny(n.tagPattern("source", r.Source)), orAny(n.tagPattern("campaign", r.Campaign))
 		known := Campaign{}
@@ -171,7 +210,7 @@ func (n *Normaliser) addChannels(rules []ChannelRule) {
 			known = n.Campaign("", strings.TrimSuffix(r.Medium, "*"), "")
 		}
 		if known.Channel != r.Channel || known.Paid != r.Paid {
-			own = append(own, r)
+			own = append(own, r.ready())
 		}
 	}
 	n.channels = slices.Concat(own, n.channels)

@@ -21,7 +21,7 @@ type Company struct {
 // Company reads a company's name. country (code or name, may be empty) decides about words that are a legal form in some
 // countries and a word elsewhere: AS, AB, SE, CO. A name is never stripped to nothing.
 func (n *Normaliser) Company(name, country string) (Company, bool) {
-	s, ok := tidy(name, maxName)
+	s, ok := n.named("company", name)
 	if !ok {
 		return Company{}, false
 	}
@@ -131,15 +131,20 @@ type form struct {
 
 type formTable struct {
 	byWords map[string][]form
-	longest int // words of the longest spelling
+	last    map[string]int // last word of a spelling → words of the longest one that ends so
+	first   map[string]int // the same for forms before the name
 }
 
 func (t *formTable) add(spelling string, f form) {
 	if t.byWords == nil {
-		t.byWords = map[string][]form{}
+		t.byWords, t.last, t.first = map[string][]form{}, map[string]int{}, map[string]int{}
 	}
 	t.byWords[spelling] = append(t.byWords[spelling], f)
-	t.longest = max(t.longest, strings.Count(spelling, " ")+1)
+	w := strings.Fields(spelling)
+	t.last[w[len(w)-1]] = max(t.last[w[len(w)-1]], len(w))
+	if f.front {
+		t.first[w[0]] = max(t.first[w[0]], len(w))
+	}
 }
 
 // find is the form of a spelling in a country: one of that country before one of any.
@@ -163,7 +168,7 @@ func (t *formTable) strip(w []string, country string) ([]string, string) {
 	var tail, head []string
 	for changed := true; changed; {
 		changed = false
-		for k := min(t.longest, len(w)-1); k > 0; k-- {
+		for k := min(t.last[w[len(w)-1]], len(w)-1); k > 0; k-- {
 			if f, ok := t.find(strings.Join(w[len(w)-k:], " "), country); ok {
 				tail = append([]string{f.canonical}, tail...)
 				w = w[:len(w)-k]
@@ -182,7 +187,7 @@ func (t *formTable) strip(w []string, country string) ([]string, string) {
 		if changed {
 			continue
 		}
-		for k := min(t.longest, len(w)-1); k > 0; k-- {
+		for k := min(t.first[w[0]], len(w)-1); k > 0; k-- {
 			if f, ok := t.find(strings.Join(w[:k], " "), country); ok && f.front {
 				head = append(head, f.canonical)
 				w = w[k:]

@@ -12,7 +12,7 @@ import (
 // languages below. A code is read in any case; a name without accents and signs too.
 func (n *Normaliser) Country(s string) (string, bool) {
 	s, ok := tidy(s, maxWord)
-	if !ok {
+	if !ok || strings.EqualFold(s, "n/a") { // not Namibia
 		return "", false
 	}
 	code, ok := n.countries[countryKey(s)]

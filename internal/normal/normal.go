@@ -41,7 +41,8 @@ type Normaliser struct {
 	freeBrands map[string]bool
 	disposable map[string]bool
 	suspect    map[string]bool
-	titles     map[string]bool // false: a name elsewhere
+	nobody     map[string]map[string]bool // kind → values that stand for no name
+	titles     map[string]bool            // false: a name elsewhere
 	suffixes   map[string]suffix
 	particles  map[string]bool
 	nicknames  map[string][]string
@@ -51,7 +52,7 @@ type Normaliser struct {
 	countries  map[string]string
 	currencies currencyTable
 	zones      zoneTable
-	channels   []ChannelRule
+	channels   []channel
 	tags       map[string]map[string]string // kind → word → the word for it
 	tracking   trackingTable
 }

@@ -30,8 +30,8 @@ type Person struct {
 // Person reads a name that a source keeps in two fields. Either may be empty; a comma in the family field ("Smith, John")
 // counts where the given field is empty.
 func (n *Normaliser) Person(given, family string) (Person, bool) {
-	g, okG := tidy(given, maxName)
-	f, okF := tidy(family, maxName)
+	g, okG := n.named("person", given)
+	f, okF := n.named("person", family)
 	switch {
 	case !okG && !okF, len(given) > maxName, len(family) > maxName:
 		return Person{}, false
@@ -53,7 +53,7 @@ func (n *Normaliser) Person(given, family string) (Person, bool) {
 // FullName reads a name in one piece: "Dr. Ludwig van Beethoven", "Smith, John Jr.", "王小明". The last word is the family
 // name, with the particles before it; names in Chinese and Korean characters begin with it.
 func (n *Normaliser) FullName(s string) (Person, bool) {
-	s, ok := tidy(s, maxName)
+	s, ok := n.named("person", s)
 	if !ok {
 		return Person{}, false
 	}
@@ -149,6 +149,12 @@ func (n *Normaliser) person(p Person, given, family []string) (Person, bool) {
 	}
 	p.Nicknames = n.nicknameGroups(p.GivenKey)
 	return p, true
+}
+
+// named is a name of a kind, tidied; what stands for no name is none.
+func (n *Normaliser) named(kind, s string) (string, bool) {
+	s, ok := tidy(s, maxName)
+	return s, ok && !n.nobody[kind][strings.ToLower(s)]
 }
 
 // Nicknames are the groups of given names that a name belongs to, sorted: "Bill" and "Will" are in william; a name that is in
@@ -320,6 +326,16 @@ func (n *Normaliser) loadNames() error {
 			case "particle":
 				n.particles[w] = true
 			}
+		}
+	}
+	if _, rows, err = readList("placeholders"); err != nil {
+		return err
+	}
+	n.nobody = map[string]map[string]bool{}
+	for _, r := range rows {
+		n.nobody[r[0]] = map[string]bool{}
+		for w := range strings.SplitSeq(r[1], "|") {
+			n.nobody[r[0]][strings.TrimSpace(w)] = true
 		}
 	}
 	if _, rows, err = readList("nicknames"); err != nil {

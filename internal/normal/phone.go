@@ -66,24 +66,27 @@ func (n *Normaliser) Phone(s, region string) (Phone, bool) {
 	if err != nil {
 		return Phone{}, false
 	}
-	valid := phonenumbers.IsValidNumber(num)
-	if !valid && !strings.HasPrefix(s, "+") && region != "" {
+	// A number is valid where its plan knows its type; asking for both would look it up twice.
+	typ := phonenumbers.GetNumberType(num)
+	if typ == phonenumbers.UNKNOWN && !strings.HasPrefix(s, "+") && region != "" {
 		// "49 30 123456" and "1 415 ...": the country code without its sign.
-		if again, err := phonenumbers.Parse("+"+s, region); err == nil && phonenumbers.IsValidNumber(again) {
-			num, valid = again, true
+		if again, err := phonenumbers.Parse("+"+s, region); err == nil {
+			if t := phonenumbers.GetNumberType(again); t != phonenumbers.UNKNOWN {
+				num, typ = again, t
+			}
 		}
 	}
 	p := Phone{E164: phonenumbers.Format(num, phonenumbers.E164), Extension: num.GetExtension(), Region: phonenumbers.GetRegionCodeForNumber(num)}
 	national := phonenumbers.GetNationalSignificantNumber(num)
 	p.Why = implausible(num.GetCountryCode(), national)
 	p.Plausible = p.Why == ""
-	if !valid {
+	if typ == phonenumbers.UNKNOWN {
 		// Numbers for films and manuals are in no plan, yet people type them: read, never a key.
 		if p.Plausible || !phonenumbers.IsPossibleNumber(num) {
 			return Phone{}, false
 		}
 	}
-	p.Type = phoneType(phonenumbers.GetNumberType(num))
+	p.Type = phoneType(typ)
 	if p.Region == "ZZ" || p.Region == "001" {
 		p.Region = ""
 	}

@@ -32,10 +32,12 @@ func tidy(s string, limit int) (string, bool) {
 	s = norm.NFKC.String(strings.ToValidUTF8(s, " "))
 	var b strings.Builder
 	b.Grow(len(s))
-	gap := false
+	gap, removed := false, false
 	for _, r := range s {
 		switch {
+		case r > 0x20 && r < 0x7f, r > 0xad && r < 0x300: // most letters of Europe
 		case invisible(r):
+			removed = true
 			continue
 		case unicode.IsSpace(r), unicode.IsControl(r), r == utf8.RuneError, unicode.Is(unicode.Z, r):
 			gap = true
@@ -47,8 +49,10 @@ func tidy(s string, limit int) (string, bool) {
 		gap = false
 		b.WriteRune(r)
 	}
-	// What was taken out may leave signs that combine with each other.
-	out := norm.NFKC.String(b.String())
+	out := b.String()
+	if removed { // what was taken out may leave signs that combine with each other
+		out = norm.NFKC.String(out)
+	}
 	return out, out != "" && len(out) <= limit
 }
 
@@ -88,15 +92,35 @@ func fold(s string) string {
 		return strings.ToLower(s)
 	}
 	s = strings.ToLower(norm.NFC.String(s))
-	var b strings.Builder
-	for _, r := range s {
-		if t, ok := latin(r); ok {
-			b.WriteString(t)
-			continue
+	out := make([]byte, 0, len(s)+8)
+	gap := false
+	put := func(t string) {
+		for i := range len(t) {
+			c := t[i]
+			switch {
+			case c == ' ' || c >= 0x80 || c < 0x20: // what the table does not know is nothing
+				gap = true
+				continue
+			case c >= 'A' && c <= 'Z':
+				c += 'a' - 'A'
+			}
+			if gap && len(out) > 0 {
+				out = append(out, ' ')
+			}
+			gap = false
+			out = append(out, c)
 		}
-		b.WriteRune(r)
 	}
-	return strings.Join(strings.Fields(strings.ToLower(unidecode.Unidecode(b.String()))), " ")
+	for i, r := range s {
+		if r < 0x80 {
+			put(s[i : i+1])
+		} else if t, ok := latin(r); ok {
+			put(t)
+		} else {
+			put(unidecode.Unidecode(string(r)))
+		}
+	}
+	return string(out)
 }
 
 // latin is how people write a letter in Latin where the table of go-unidecode writes it in a scholar's way.

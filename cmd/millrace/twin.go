@@ -51,7 +51,7 @@ the credentials and the other controls.`,
 	fl.StringVar(&f.files, "files", "", "folder to write the company's exported files to: product events, availability of sales")
 	fl.BoolVar(&f.limits, "limits", false, "refuse calls beyond the vendors' rate limits")
 	fl.StringArrayVar(&f.faults, "fault", nil, "misbehave: KIND[:RATE[:VENDOR]], e.g. status_429:0.2:hubspot; repeatable")
-	cmd.AddCommand(newTwinEvaluateCmd(a))
+	cmd.AddCommand(newTwinEvaluateCmd(a), newTwinListCmd(a))
 	return cmd
 }
 

@@ -116,7 +116,7 @@ func (m *maker) contacts(records int) [][]string {
 			m.record(p, d)
 		}
 	}
-	m.reach()
+	m.reachOf(colPerson, colReachable)
 	order := m.draw("order")
 	for i := len(m.rows) - 1; i > 0; i-- {
 		j := order.n(i + 1)
@@ -312,8 +312,8 @@ func (m *maker) address(p *person, local, domain string, d *draws) string {
 	return a
 }
 
-// reach names the parts of each person's records that hang together by evidence of their own.
-func (m *maker) reach() {
+// reachOf names the parts of each entity's records that hang together by evidence of their own.
+func (m *maker) reachOf(entity, reachable int) {
 	owner := map[string]int{} // evidence → row
 	parent := make([]int, len(m.rows))
 	for i := range parent {
@@ -340,15 +340,15 @@ func (m *maker) reach() {
 	parts := map[string][]int{}
 	for i, r := range m.rows {
 		k := root(i)
-		parts[r[colPerson]] = append(parts[r[colPerson]], k)
+		parts[r[entity]] = append(parts[r[entity]], k)
 	}
 	for _, ks := range parts {
 		sort.Ints(ks)
 	}
 	for i, r := range m.rows {
-		ks := parts[r[colPerson]]
+		ks := parts[r[entity]]
 		at, last := 0, -1
-		for _, k := range ks { // which of the person's parts it is
+		for _, k := range ks { // which of the entity's parts it is
 			if k != last {
 				at++
 				last = k
@@ -357,6 +357,6 @@ func (m *maker) reach() {
 				break
 			}
 		}
-		r[colReachable] = fmt.Sprintf("%s.%d", r[colPerson], at)
+		r[reachable] = fmt.Sprintf("%s.%d", r[entity], at)
 	}
 }

@@ -35,6 +35,43 @@ func TestSeeded(t *testing.T) {
 	}
 }
 
+// TestCompanies: subsidiaries and branches share a domain with others, and every part that can be reached is one company's.
+func TestCompanies(t *testing.T) {
+	var b bytes.Buffer
+	if err := Companies(&b, 4000, 1); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(&b).ReadAll()
+	if err != nil || len(rows) != 4001 {
+		t.Fatal(len(rows), err)
+	}
+	accounts, reach, domains := map[string]int{}, map[string]string{}, map[string]map[string]bool{}
+	for _, r := range rows[1:] {
+		accounts[r[firmAccount]]++
+		if a, ok := reach[r[firmReachable]]; ok && a != r[firmAccount] {
+			t.Errorf("%s belongs to %s and %s", r[firmReachable], a, r[firmAccount])
+		}
+		reach[r[firmReachable]] = r[firmAccount]
+		if d := r[firmWebsite]; d != "" {
+			d = d[strings.LastIndexAny(d, "/")+1:]
+			d = strings.TrimPrefix(d, "www.")
+			if domains[d] == nil {
+				domains[d] = map[string]bool{}
+			}
+			domains[d][r[firmAccount]] = true
+		}
+	}
+	shared := 0
+	for _, a := range domains {
+		if len(a) > 1 {
+			shared++
+		}
+	}
+	if shared < 50 || len(accounts) < 1500 || len(reach) <= len(accounts) {
+		t.Errorf("%d domains are shared, %d accounts in %d reachable parts", shared, len(accounts), len(reach))
+	}
+}
+
 // TestMess: the list is as messy as it says: what must be shared is shared, and the truth says by whom.
 func TestMess(t *testing.T) {
 	rows := list(t, 10_000, 1)

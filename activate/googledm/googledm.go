@@ -28,9 +28,9 @@ import (
 	"millrace/internal/secret"
 )
 
-// Options is what `config:` holds.
-type Options struct {
-	Customer     string        `yaml:"customer_id" required:"true" doc:"the Google Ads account that owns the list, digits only" example:"1234567890"`
+// Access is the part of `config:` that the package's destinations share.
+type Access struct {
+	Customer     string        `yaml:"customer_id" required:"true" doc:"the Google Ads account that owns the list or the conversion action, digits only" example:"1234567890"`
 	Login        string        `yaml:"login_customer_id" doc:"the manager account by which it is reached, if any"`
 	ClientID     string        `yaml:"client_id" required:"true" doc:"OAuth client"`
 	ClientSecret secret.String `yaml:"client_secret" required:"true"`
@@ -38,12 +38,17 @@ type Options struct {
 
 	AdUserData        string `yaml:"ad_user_data" required:"true" enum:"granted,denied" doc:"consent that you hold for sending user data to Google for ads"`
 	AdPersonalization string `yaml:"ad_personalization" required:"true" enum:"granted,denied" doc:"consent that you hold for personalised ads"`
-	Terms             bool   `yaml:"customer_match_terms_accepted" required:"true" doc:"you have accepted Google's customer match terms"`
 	Region            string `yaml:"phone_region" doc:"country of telephone numbers without a country code" example:"DE"`
 
 	BaseURL  string `yaml:"base_url" default:"https://datamanager.googleapis.com"`
 	TokenURL string `yaml:"token_url" default:"https://oauth2.googleapis.com/token"`
 	Private  bool   `yaml:"allow_private" doc:"allow a private or loopback address (simulators)"`
+}
+
+// Options is what `config:` of google_data_manager holds.
+type Options struct {
+	Access `yaml:",inline"`
+	Terms  bool `yaml:"customer_match_terms_accepted" required:"true" doc:"you have accepted Google's customer match terms"`
 }
 
 // Connector is the catalog's entry.
@@ -60,10 +65,13 @@ const (
 	minMembers     = 100 // active people in 30 days before a list serves
 )
 
-type destination struct {
-	opt    Options
+// access is one account, as both of the package's destinations call it.
+type access struct {
+	opt    Access
 	client *httpx.Client
 }
+
+type destination struct{ *access }
 
 var digits = regexp.MustCompile(`^[0-9]{5,20}$`)
 
@@ -72,13 +80,18 @@ func open(p activate.OpenParams) (activate.Destination, error) {
 	if !ok {
 		return nil, fmt.Errorf("google_data_manager: options are %T", p.Options)
 	}
+	if !o.Terms {
+		return nil, &fault.Error{Key: "config.customer_match_terms_accepted", Value: "false", Msg: "Google takes customer lists only from those who accepted its terms", Hint: "Accept them in Google Ads, then say true."}
+	}
+	a, err := connect(p, o.Access)
+	return &destination{a}, err
+}
+
+func connect(p activate.OpenParams, o Access) (*access, error) {
 	for key, id := range map[string]string{"config.customer_id": o.Customer, "config.login_customer_id": o.Login} {
 		if id != "" && !digits.MatchString(id) {
 			return nil, &fault.Error{Key: key, Value: id, Msg: "not an account's id", Hint: "Write the digits without hyphens."}
 		}
-	}
-	if !o.Terms {
-		return nil, &fault.Error{Key: "config.customer_match_terms_accepted", Value: "false", Msg: "Google takes customer lists only from those who accepted its terms", Hint: "Accept them in Google Ads, then say true."}
 	}
 	api, err := url.Parse(o.BaseURL)
 	if err != nil || api.Host == "" {
@@ -95,7 +108,7 @@ func open(p activate.OpenParams) (activate.Destination, error) {
 	if err != nil {
 		return nil, fault.Wrap(err, "google_data_manager")
 	}
-	budget, err := httpx.NewBudget(httpx.Policy{Name: "requests a minute", Limit: callsPerMinute, Per: time.Minute})
+	budget, err := p.Budgets.For("google_data_manager "+o.Customer, httpx.Policy{Name: "requests a minute", Limit: callsPerMinute, Per: time.Minute})
 	if err != nil {
 		return nil, err
 	}
@@ -107,10 +120,11 @@ func open(p activate.OpenParams) (activate.Destination, error) {
 	if err != nil {
 		return nil, fault.Wrap(err, "google_data_manager")
 	}
-	return &destination{opt: *o, client: c}, nil
+	return &access{opt: o, client: c}, nil
 }
 
-func (d *destination) Close() error { d.client.Close(); return nil }
+// Close drops the account's connections.
+func (d *access) Close() error { d.client.Close(); return nil }
 
 // Capabilities declares a set of members that is counted, not answered for one by one.
 func (d *destination) Capabilities(object string) (activate.Capabilities, error) {
@@ -158,7 +172,7 @@ func (d *destination) Check(ctx context.Context, t activate.Target) error {
 	}
 	req := d.request(t, activate.Add, []member{{UserData: userData{[]identifier{{Email: hash}}}}})
 	req.ValidateOnly = true
-	_, err = d.call(ctx, "ingest", req, httpx.RepeatSafe)
+	_, err = d.call(ctx, "audienceMembers:ingest", req, true, httpx.RepeatSafe)
 	return err
 }
 
@@ -212,21 +226,32 @@ type request struct {
 	ValidateOnly bool     `json:"validateOnly,omitempty"`
 }
 
-func (d *destination) request(t activate.Target, op activate.Op, members []member) *request {
-	r := &request{Destinations: []target{{Operating: account{d.opt.Customer, "GOOGLE_ADS"}, Product: t.Object}}, Members: members, Encoding: "HEX"}
+// into is the list or conversion action of a request, with the account that owns it.
+func (d *access) into(product string) []target {
+	t := target{Operating: account{d.opt.Customer, "GOOGLE_ADS"}, Product: product}
 	if d.opt.Login != "" {
-		r.Destinations[0].Login = &account{d.opt.Login, "GOOGLE_ADS"}
+		t.Login = &account{d.opt.Login, "GOOGLE_ADS"}
 	}
+	return []target{t}
+}
+
+// consent is what the account's owner says to hold for every person that is sent.
+func (d *access) consent() *consent {
+	status := func(s string) string { return "CONSENT_" + strings.ToUpper(s) }
+	return &consent{status(d.opt.AdUserData), status(d.opt.AdPersonalization)}
+}
+
+func (d *destination) request(t activate.Target, op activate.Op, members []member) *request {
+	r := &request{Destinations: d.into(t.Object), Members: members, Encoding: "HEX"}
 	if op == activate.Add {
-		status := func(s string) string { return "CONSENT_" + strings.ToUpper(s) }
-		r.Consent = &consent{status(d.opt.AdUserData), status(d.opt.AdPersonalization)}
+		r.Consent = d.consent()
 		r.Terms = &terms{"ACCEPTED"}
 	}
 	return r
 }
 
 // identify hashes a row's identifiers. What is empty or malformed is left out; a row with nothing left is refused.
-func (d *destination) identify(values map[string]json.RawMessage) ([]identifier, error) {
+func (d *access) identify(values map[string]json.RawMessage) ([]identifier, error) {
 	var out []identifier
 	var bad []string
 	add := func(f string, hash string, err error, make func(string) identifier) {
@@ -299,14 +324,19 @@ func (d *destination) Send(ctx context.Context, b activate.Batch) (activate.Answ
 		members = append(members, member{userData{ids}})
 		sent = append(sent, r)
 	}
-	if len(members) == 0 {
-		return a, nil
-	}
-	method := map[activate.Op]string{activate.Add: "ingest", activate.Remove: "remove"}[b.Op]
+	method := map[activate.Op]string{activate.Add: "audienceMembers:ingest", activate.Remove: "audienceMembers:remove"}[b.Op]
 	if method == "" {
 		return a, fmt.Errorf("google_data_manager cannot %s", b.Op)
 	}
-	id, err := d.call(ctx, method, d.request(b.Target, b.Op, members), httpx.RepeatNever)
+	return d.hand(ctx, a, sent, method, d.request(b.Target, b.Op, members))
+}
+
+// hand makes the call for the rows that are left, and adds their results to the answer.
+func (d *access) hand(ctx context.Context, a activate.Answer, sent []activate.Row, method string, body any) (activate.Answer, error) {
+	if len(sent) == 0 {
+		return a, nil
+	}
+	id, err := d.call(ctx, method, body, false, httpx.RepeatNever)
 	if err != nil {
 		var h *httpx.Error
 		if errors.As(err, &h) {
@@ -349,7 +379,7 @@ type violated struct {
 
 func (v *violated) Error() string { return fmt.Sprintf("%d members are refused", len(v.rows)) }
 
-var memberPath = regexp.MustCompile(`^audience_?[mM]embers\[(\d+)\]`)
+var memberPath = regexp.MustCompile(`^(?:audience_?[mM]embers|events)\[(\d+)\]`)
 
 func violations(body []byte) *violated {
 	var f fieldViolations
@@ -388,14 +418,14 @@ func refusedRows(h *httpx.Error, sent []activate.Row) map[string]string {
 }
 
 // call makes one request and gives its id.
-func (d *destination) call(ctx context.Context, method string, r *request, repeat httpx.Repeat) (string, error) {
+func (d *access) call(ctx context.Context, method string, r any, validate bool, repeat httpx.Repeat) (string, error) {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(r); err != nil {
 		return "", err
 	}
-	resp, err := d.client.Do(ctx, httpx.Request{Method: http.MethodPost, URL: strings.TrimRight(d.opt.BaseURL, "/") + "/v1/audienceMembers:" + method, Body: body.Bytes(),
+	resp, err := d.client.Do(ctx, httpx.Request{Method: http.MethodPost, URL: strings.TrimRight(d.opt.BaseURL, "/") + "/v1/" + method, Body: body.Bytes(),
 		Header: http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}}, Repeat: repeat, Judge: judge})
 	if err != nil {
 		var h *httpx.Error
@@ -412,7 +442,7 @@ func (d *destination) call(ctx context.Context, method string, r *request, repea
 		}
 		return "", explain(err)
 	}
-	if r.ValidateOnly {
+	if validate {
 		return "", nil
 	}
 	var out struct {
@@ -422,7 +452,7 @@ func (d *destination) call(ctx context.Context, method string, r *request, repea
 		return "", fmt.Errorf("google_data_manager: the answer to %s cannot be read, so it is not known whether the batch was taken: %w", method, err)
 	}
 	if out.RequestID == "" {
-		return "", &httpx.Error{Class: httpx.Unknown, Method: http.MethodPost, URL: d.opt.BaseURL + "/v1/audienceMembers:" + method, Status: resp.Status, Message: "a success without a request id"}
+		return "", &httpx.Error{Class: httpx.Unknown, Method: http.MethodPost, URL: d.opt.BaseURL + "/v1/" + method, Status: resp.Status, Message: "a success without a request id"}
 	}
 	return out.RequestID, nil
 }
@@ -457,7 +487,7 @@ func (c *count) UnmarshalJSON(b []byte) error {
 }
 
 // Poll asks how a request went. Google answers in counts by reason, about no row.
-func (d *destination) Poll(ctx context.Context, id string, rows int) (activate.JobStatus, error) {
+func (d *access) Poll(ctx context.Context, id string, rows int) (activate.JobStatus, error) {
 	resp, err := d.client.Do(ctx, httpx.Request{URL: strings.TrimRight(d.opt.BaseURL, "/") + "/v1/requestStatus:retrieve", Query: url.Values{"requestId": {id}}, Judge: judge})
 	if err != nil {
 		return activate.JobStatus{}, explain(err)
@@ -483,7 +513,9 @@ func (d *destination) Poll(ctx context.Context, id string, rows int) (activate.J
 	lost := 0
 	var why []string
 	for _, c := range s.Error.Counts {
-		lost += int(c.Records)
+		if !strings.HasSuffix(c.Reason, "DUPLICATE_TRANSACTION_ID") { // it was told before: a lost answer, and it is there
+			lost += int(c.Records)
+		}
 		why = append(why, fmt.Sprintf("%d %s", c.Records, strings.ToLower(strings.TrimPrefix(c.Reason, "PROCESSING_ERROR_REASON_"))))
 	}
 	st := activate.JobStatus{Message: strings.Join(why, ", ")}
@@ -492,9 +524,15 @@ func (d *destination) Poll(ctx context.Context, id string, rows int) (activate.J
 	case "SUCCESS":
 		st.Done, st.Reported = true, &taken
 	case "PARTIAL_SUCCESS":
-		taken = min(taken, rows-1) // partial says that some are missing, whatever the counts add up to
+		if lost > 0 || len(why) == 0 {
+			taken = min(taken, rows-1) // partial says that some are missing, whatever the counts add up to
+		}
 		st.Done, st.Reported = true, &taken
 	case "FAILED":
+		if lost == 0 && len(why) > 0 { // every event of the request was told before
+			st.Done, st.Reported = true, &taken
+			break
+		}
 		taken = 0
 		st.Done, st.Failed, st.Reported = true, true, &taken
 		if st.Message == "" {

@@ -23,8 +23,8 @@ func raw(s string) json.RawMessage { return json.RawMessage(s) }
 
 func options(base string) *Options {
 	c := twin.DefaultCredentials()
-	return &Options{Customer: c.GoogleAdsCustomer, ClientID: c.GoogleClientID, ClientSecret: secret.New(c.GoogleClientSecret), RefreshToken: secret.New(c.GoogleRefreshToken),
-		AdUserData: "granted", AdPersonalization: "granted", Terms: true, Region: "DE", BaseURL: base, TokenURL: base + "/token", Private: true}
+	return &Options{Terms: true, Access: Access{Customer: c.GoogleAdsCustomer, ClientID: c.GoogleClientID, ClientSecret: secret.New(c.GoogleClientSecret), RefreshToken: secret.New(c.GoogleRefreshToken),
+		AdUserData: "granted", AdPersonalization: "granted", Region: "DE", BaseURL: base, TokenURL: base + "/token", Private: true}}
 }
 
 func dest(t *testing.T, o *Options) *destination {
@@ -45,7 +45,7 @@ type system struct {
 func (s system) Disturb(d desttest.Disturbance, always bool) {
 	kind := map[desttest.Disturbance]string{desttest.Rate: twin.Status429, desttest.Down: twin.DropBefore, desttest.LostReply: twin.DropAfter, desttest.Truncated: twin.Truncate,
 		desttest.Empty: twin.EmptySuccess, desttest.ErrorBody: twin.ErrorBody, desttest.Expired: twin.Expired}[d]
-	f := twin.Fault{Vendor: "google", Method: "POST", Path: "/v1/audienceMembers", Kind: kind}
+	f := twin.Fault{Vendor: "google", Method: "POST", Path: "/v1/", Kind: kind}
 	if !always {
 		f.Times = 1
 	}

@@ -18,6 +18,8 @@ const (
 	newestAds = 26
 	adsPage   = 10_000 // rows of one page of search
 	adsChunk  = 1_000  // rows of one batch of searchStream
+
+	budgetOffset = 900 // a campaign's budget has the campaign's id and this
 )
 
 // adsFailure is an error with the details that Google Ads adds.
@@ -46,6 +48,14 @@ func (a *API) ads(r *http.Request, m []string, body []byte, id string) (any, err
 		return nil, adsFailure(http.StatusUnauthorized, "UNAUTHENTICATED", "authenticationError", "DEVELOPER_TOKEN_INVALID", "The developer token is not valid.", id)
 	}
 	var out any
+	if m[4] == "mutate" {
+		customer := ""
+		a.db.View(func(s *store.State) { customer = s.Ads.Customer })
+		if m[3] != customer {
+			return nil, adsFailure(http.StatusForbidden, "PERMISSION_DENIED", "authorizationError", "USER_PERMISSION_DENIED", "User doesn't have permission to access customer. Note: If you're accessing a client customer, the manager's customer id must be set in the 'login-customer-id' header.", id)
+		}
+		return a.mutate(r, body, id)
+	}
 	a.db.View(func(s *store.State) {
 		if m[2] == ":listAccessibleCustomers" {
 			out = map[string]any{"resourceNames": []string{"customers/" + s.Ads.Customer}}
@@ -172,15 +182,17 @@ func (r adsRow) value(s *store.State, field string) any {
 	case "campaign.resource_name", "ad_group.campaign":
 		return cust + "/campaigns/" + strconv.FormatInt(c.ID, 10)
 	case "campaign.campaign_budget", "campaign_budget.resource_name":
-		return cust + "/campaignBudgets/" + strconv.FormatInt(c.ID+900, 10)
+		return cust + "/campaignBudgets/" + strconv.FormatInt(c.ID+budgetOffset, 10)
 	case "campaign.tracking_url_template":
 		return "{lpurl}?utm_source=google&utm_medium=cpc&utm_campaign=" + c.UTM
 	case "campaign.final_url_suffix":
 		return "utm_source=google&utm_medium=cpc&utm_campaign=" + c.UTM
+	case "campaign_budget.explicitly_shared":
+		return false
 	case "campaign_budget.amount_micros":
 		return strconv.FormatInt(c.Budget, 10)
 	case "campaign_budget.id":
-		return strconv.FormatInt(c.ID+900, 10)
+		return strconv.FormatInt(c.ID+budgetOffset, 10)
 	case "segments.date":
 		return r.day.Format(time.DateOnly)
 	case "segments.month":
@@ -204,7 +216,7 @@ func (r adsRow) value(s *store.State, field string) any {
 var fieldsOf = map[string][]string{
 	"customer": {"customer.id", "customer.resource_name", "customer.descriptive_name", "customer.currency_code", "customer.time_zone"},
 	"campaign": {"campaign.id", "campaign.name", "campaign.status", "campaign.advertising_channel_type", "campaign.resource_name", "campaign.campaign_budget",
-		"campaign.tracking_url_template", "campaign.final_url_suffix", "campaign_budget.amount_micros", "campaign_budget.id", "campaign_budget.resource_name"},
+		"campaign.tracking_url_template", "campaign.final_url_suffix", "campaign_budget.amount_micros", "campaign_budget.explicitly_shared", "campaign_budget.id", "campaign_budget.resource_name"},
 	"ad_group": {"ad_group.id", "ad_group.name", "ad_group.status", "ad_group.resource_name", "ad_group.campaign"},
 	"metrics": {"metrics.impressions", "metrics.clicks", "metrics.cost_micros", "metrics.conversions", "metrics.conversions_value", "metrics.ctr",
 		"metrics.average_cpc", "segments.date", "segments.month"},

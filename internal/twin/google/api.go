@@ -46,13 +46,13 @@ func New(db *store.DB, o Options) *API {
 	return &API{db: db, opt: o, polls: map[string]int{}, minute: &wire.Bucket{Max: 300, Window: time.Minute}, hour: &wire.Bucket{Max: tokensPerHour / 10, Window: time.Hour}}
 }
 
-var adsPath = regexp.MustCompile(`^/v(\d+)/customers(/(\d+)/googleAds:(search|searchStream)|:listAccessibleCustomers)$`)
+var adsPath = regexp.MustCompile(`^/v(\d+)/customers(/(\d+)/googleAds:(search|searchStream|mutate)|:listAccessibleCustomers)$`)
 var ga4Path = regexp.MustCompile(`^/v1beta/properties/(\d+)(:runReport|:batchRunReports|/metadata)$`)
 
 // Handles says whether a path belongs to this vendor.
 func Handles(path string) bool {
 	return path == "/token" || path == "/oauth2/v4/token" || adsPath.MatchString(path) || strings.HasPrefix(path, "/v1beta/properties/") ||
-		strings.HasPrefix(path, "/v1/audienceMembers:") || strings.HasPrefix(path, "/v1/requestStatus:")
+		strings.HasPrefix(path, "/v1/audienceMembers:") || path == "/v1/events:ingest" || strings.HasPrefix(path, "/v1/requestStatus:")
 }
 
 // problem is Google's error.

@@ -95,6 +95,9 @@ func (a *API) dataManager(r *http.Request, what string, body []byte, id string) 
 	if what == "requestStatus:retrieve" && r.Method == http.MethodGet {
 		return a.requestStatus(r.URL.Query().Get("requestId"))
 	}
+	if what == "events:ingest" && r.Method == http.MethodPost {
+		return a.ingestEvents(r, body)
+	}
 	op, ok := strings.CutPrefix(what, "audienceMembers:")
 	if !ok || op != "ingest" && op != "remove" || r.Method != http.MethodPost {
 		return nil, refuse(http.StatusNotFound, "NOT_FOUND", "Method not found.")
@@ -248,6 +251,10 @@ func (m *member) check(field, encoding string, vs *[]violation) map[string]strin
 func (a *API) requestStatus(id string) (any, error) {
 	var out []any
 	a.db.View(func(s *store.State) {
+		if st := a.eventStatus(s, id); st != nil {
+			out = append(out, st)
+			return
+		}
 		q := s.Audiences.Requests[id]
 		if q == nil {
 			return

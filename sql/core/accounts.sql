@@ -1,5 +1,7 @@
 /* ---
-description: Accounts, one row each, put together from all records that identity resolution gives them.
+description: >
+  Accounts, one row each, put together from all records that identity resolution gives them. Which record a value comes
+  from stands in identity.company_golden.
 materialized: table
 owner: revenue-operations
 unique_key: [account_id]
@@ -23,26 +25,36 @@ columns:
 with ranked as (
   select
     membership.account_id,
-    records.*,
-    case records.object when 'company' then 1 when 'customer' then 2 else 3 end as source_place
+    records.*
   from identity.company_membership as membership
   inner join identity.company_records as records on records.record_key = membership.record_key
 ),
-chosen as (
+described as (
   select
     account_id,
-    first(name order by source_place, updated_at desc nulls last, record_key) filter (where name is not null) as name,
-    first(domain order by source_place, updated_at desc nulls last, record_key) filter (where domain is not null) as domain,
-    first(country_code order by source_place, updated_at desc nulls last, record_key) filter (where country_code is not null) as country_code,
-    first(industry order by source_place, updated_at desc nulls last, record_key) filter (where industry is not null) as industry,
-    first(employees order by source_place, updated_at desc nulls last, record_key) filter (where employees is not null) as employees,
-    first(annual_revenue order by source_place, updated_at desc nulls last, record_key) filter (where annual_revenue is not null) as annual_revenue,
-    first(owner_id order by source_place, updated_at desc nulls last, record_key) filter (where owner_id is not null) as owner_id,
     first(source_id order by created_at nulls last, record_key) filter (where object = 'company') as crm_company_id,
     min(created_at) as first_seen_at,
     count(*) as records
   from ranked
   group by account_id
+),
+golden as (
+  select
+    account_id,
+    max(value) filter (where attribute = 'name') as name,
+    max(value) filter (where attribute = 'domain') as domain,
+    max(value) filter (where attribute = 'country_code') as country_code,
+    max(value) filter (where attribute = 'industry') as industry,
+    try_cast(max(value) filter (where attribute = 'employees') as bigint) as employees,
+    try_cast(max(value) filter (where attribute = 'annual_revenue') as decimal(18, 4)) as annual_revenue,
+    max(value) filter (where attribute = 'owner_id') as owner_id
+  from identity.company_golden
+  group by account_id
+),
+chosen as (
+  select described.*, golden.* exclude (account_id)
+  from described
+  left join golden on golden.account_id = described.account_id
 ),
 origins as (
   select person_accounts.account_id, channels.channel, channels.is_paid

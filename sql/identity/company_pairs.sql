@@ -13,7 +13,7 @@ columns:
   weight: {description: "Bits of evidence in all; 0 is as likely as not.", data_tests: [not_null]}
   probability: {description: "Chance that the two are one company.", data_tests: [not_null]}
   band: {description: "link, review or reject.", data_tests: [not_null, {accepted_values: {values: [link, review, reject]}}]}
-  veto: {description: "Why the pair must not join although it weighs enough: cannot_link, limit, shared or source."}
+  veto: {description: "Why the pair must not join although it weighs enough: cannot_link (an override), required (only what colleagues and namesakes share), shared (only by a value that many share) or limit."}
   weights: {description: "Bits of each comparison with its level, as JSON.", data_tests: [not_null]}
   is_joined: {description: "True when the two are in one group.", data_tests: [not_null]}
 data_tests:

@@ -268,7 +268,8 @@ func (Match) Run(ctx context.Context, in transform.OperatorInput, out transform.
 	if err != nil {
 		return err
 	}
-	if unsure := o.unsure(edges); len(unsure) > 0 {
+	unsure := o.unsure(edges)
+	if len(unsure) > 0 {
 		opt.Overrides = append(opt.Overrides, unsure...)
 		if edges, err = match.Score(ctx, set, model, opt); err != nil {
 			return err
@@ -278,10 +279,14 @@ func (Match) Run(ctx context.Context, in transform.OperatorInput, out transform.
 	if err != nil {
 		return err
 	}
-	return writeMatches(&match.Result{Model: model, Edges: edges, Clusters: clusters}, out)
+	lacking := map[[2]string]bool{}
+	for _, u := range unsure {
+		lacking[[2]string{u.A, u.B}] = true
+	}
+	return writeMatches(edges, clusters, lacking, out)
 }
 
-// notRequired marks pairs that weigh enough but lack the required agreement.
+// notRequired is the veto of pairs that weigh enough but lack what is required.
 const notRequired = "required"
 
 // unsure lists, as pairs to keep apart, those that would join without what is required.
@@ -309,21 +314,25 @@ func (o *MatchOptions) sure(e match.Edge) bool {
 	return true
 }
 
-func writeMatches(res *match.Result, out transform.OperatorOutput) error {
-	for i := range res.Edges.Len() {
-		e := res.Edges.At(i)
+func writeMatches(edges *match.Edges, clusters *match.Clusters, lacking map[[2]string]bool, out transform.OperatorOutput) error {
+	for i := range edges.Len() {
+		e := edges.At(i)
+		veto := string(e.Veto)
+		if lacking[[2]string{e.A, e.B}] {
+			veto = notRequired
+		}
 		said := slices.DeleteFunc(slices.Clone(e.Weights), func(w match.Weight) bool { return w.Bits == 0 && w.Level == "" })
 		weights, err := json.Marshal(said)
 		if err != nil {
 			return fault.Wrap(err, "write the weights of a pair")
 		}
-		err = out.Append("pair", e.A, e.B, e.Rule, thousandths(e.Total), thousandths(e.Prior), share(e.P), string(e.Band), orNull(string(e.Veto)), string(weights),
+		err = out.Append("pair", e.A, e.B, e.Rule, thousandths(e.Total), thousandths(e.Prior), share(e.P), string(e.Band), orNull(veto), string(weights),
 			nil, nil, nil, nil, nil, nil, nil, nil)
 		if err != nil {
 			return err
 		}
 	}
-	for _, g := range res.Clusters.Groups {
+	for _, g := range clusters.Groups {
 		if len(g.Records) < 2 {
 			continue
 		}
@@ -335,7 +344,7 @@ func writeMatches(res *match.Result, out transform.OperatorOutput) error {
 			}
 		}
 	}
-	for _, b := range res.Edges.Blocks {
+	for _, b := range edges.Blocks {
 		if err := out.Append("block", nil, nil, b.Rule, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, int64(b.Blocks), int64(b.Biggest), int64(b.Skipped), b.Pairs); err != nil {
 			return err
 		}

@@ -30,6 +30,7 @@ func (a *app) commands() []*cobra.Command {
 		newStopCmd(a),
 		newStartCmd(a),
 		newReportCmd(a),
+		newIdentityCmd(a),
 		newQuarantineCmd(a),
 		newStateCmd(a),
 		newTwinCmd(a),

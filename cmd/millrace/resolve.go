@@ -67,6 +67,7 @@ Two lists are resolved together; with --link each row is linked to at most one r
 	fl.IntVar(&f.headerRow, "header-row", 0, "row that holds the names of the columns, from 1 (default: found by looking)")
 	fl.StringArrayVar(&f.truth, "truth", nil, `column that says who each row truly is, or COLUMN~PATTERN for a part of it; read when the answer stands; repeatable`)
 	fl.IntVar(&f.threads, "threads", 0, "threads (default: two); the answer does not depend on it")
+	cmd.AddCommand(newResolveEvaluateCmd(a))
 	return cmd
 }
 
@@ -322,7 +323,7 @@ func (a *app) sayAnswer(job *resolve.Job, answer *resolve.Answer, sum resolveSum
 	}
 	if len(sum.Quality) > 0 {
 		a.con.Say("")
-		a.qualityTable([]string{""}, sum.Quality)
+		a.qualityTable(sum.Quality)
 	}
 }
 
@@ -337,8 +338,8 @@ func verdictsLeft(v *resolve.Taken) string {
 	return s
 }
 
-// qualityTable prints qualities side by side; names are of the data sets, or one empty.
-func (a *app) qualityTable(names []string, all []resolve.Quality) {
+// qualityTable prints how well the answer agrees with each truth.
+func (a *app) qualityTable(all []resolve.Quality) {
 	head := []string{"truth", "rows", "entities", "true pairs", "found", "right", "precision", "recall", "F1", "B3", "largest"}
 	right := []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
 	var rows [][]string

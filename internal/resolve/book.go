@@ -11,10 +11,10 @@ type book struct {
 	f     *excelize.File
 	fresh bool // the first sheet has no name yet
 
-	title, section, hint, head, label, number, plain int
-	cell, last, band, quiet, pair, verdict, verdictPlain  int
-	percent, percentPlain, percentBand, words             int
-	differ, differLast, lack, lackLast, done              int
+	title, section, hint, head, label, number, plain     int
+	cell, last, band, quiet, pair, verdict, verdictPlain int
+	percent, percentPlain, percentBand, words            int
+	differ, differLast, lack, lackLast, done             int
 }
 
 // Colours: dark blue heads, pale yellow for differences and for what is to be filled in, grey for what is missing.

@@ -2,7 +2,6 @@ package match
 
 import (
 	"slices"
-	"sort"
 	"strings"
 	"sync"
 )
@@ -36,10 +35,10 @@ type blocks struct {
 	spans   []span
 }
 
-// span is the place of a record in a block: the members behind it, up to end, are its candidates.
+// span is the place of a record in a block from start to end: the members behind it, from from, are its candidates.
 type span struct {
-	from, end uint32
-	rule      uint8
+	start, from, end uint32
+	rule             uint8
 }
 
 // hashes of the texts of a table, and of their sound.
@@ -312,7 +311,9 @@ type entry struct {
 
 // block runs the rules. A block of more than limit records is split by the sound of the name, then by the values of other
 // columns; what stays over the limit proposes nothing, and is counted.
-func (v *view) block(limit, threads int, banned func(rule string, key uint64) bool) *blocks {
+// Records for which skip holds take no part.
+func (v *view) block(o Options, skip func(i int) bool) *blocks {
+	limit, threads := o.MaxBlock, o.Threads
 	b := &blocks{rules: v.rules()}
 	b.stats = make([]BlockStat, len(b.rules))
 	refine := v.refinements()
@@ -325,7 +326,7 @@ func (v *view) block(limit, threads int, banned func(rule string, key uint64) bo
 			defer wg.Done()
 			gate <- struct{}{}
 			defer func() { <-gate }()
-			found[r] = v.runRule(b.rules[r], &b.stats[r], limit, refine, banned)
+			found[r] = v.runRule(b.rules[r], &b.stats[r], limit, refine, skip)
 		}()
 	}
 	wg.Wait()
@@ -356,7 +357,7 @@ func (v *view) block(limit, threads int, banned func(rule string, key uint64) bo
 			b.members = append(b.members, f[start:at]...)
 			end := uint32(len(b.members))
 			for i, m := range f[start:at] {
-				b.spans[next[m]] = span{from + uint32(i) + 1, end, uint8(r)}
+				b.spans[next[m]] = span{from, from + uint32(i) + 1, end, uint8(r)}
 				next[m]++
 			}
 			start = at + 1
@@ -366,20 +367,21 @@ func (v *view) block(limit, threads int, banned func(rule string, key uint64) bo
 	return b
 }
 
-func (v *view) runRule(r rule, stat *BlockStat, limit int, refine []func(i int) uint64, banned func(string, uint64) bool) []int32 {
+func (v *view) runRule(r rule, stat *BlockStat, limit int, refine []func(i int) uint64, skip func(i int) bool) []int32 {
 	stat.Rule = r.name
 	var entries []entry
 	var buf [64]uint64
 	for i := range v.n {
+		if skip(i) {
+			continue
+		}
 		keys := r.keys(i, buf[:0])
 		if len(keys) > 1 {
 			slices.Sort(keys)
 			keys = slices.Compact(keys)
 		}
 		for _, k := range keys {
-			if banned == nil || !banned(r.name, k) {
-				entries = append(entries, entry{k, int32(i)})
-			}
+			entries = append(entries, entry{k, int32(i)})
 		}
 	}
 	sortEntries(entries)
@@ -494,10 +496,28 @@ func (b *blocks) candidates(i int, buf []candidate) []candidate {
 			buf = append(buf, candidate{record: m, rules: 1 << min(s.rule, 63)})
 		}
 	}
+	return unite(buf)
+}
+
+// neighbours are all records that share a block with i.
+func (b *blocks) neighbours(i int, buf []candidate) []candidate {
+	buf = buf[:0]
+	for _, s := range b.spans[b.off[i]:b.off[i+1]] {
+		for _, m := range b.members[s.start:s.end] {
+			if int(m) != i {
+				buf = append(buf, candidate{record: m, rules: 1 << min(s.rule, 63)})
+			}
+		}
+	}
+	return unite(buf)
+}
+
+// unite sorts candidates and makes one of those of the same record.
+func unite(buf []candidate) []candidate {
 	if len(buf) < 2 {
 		return buf
 	}
-	sort.Slice(buf, func(i, j int) bool { return buf[i].record < buf[j].record })
+	slices.SortFunc(buf, func(a, b candidate) int { return int(a.record) - int(b.record) })
 	out := buf[:1]
 	for _, c := range buf[1:] {
 		if last := &out[len(out)-1]; last.record == c.record {

@@ -36,19 +36,22 @@ type Clusters struct {
 // Of is the group of a record.
 func (c *Clusters) Of(key string) (Group, bool) {
 	i, ok := c.set.record(key)
-	if !ok {
+	if !ok || c.of[i] < 0 {
 		return Group{}, false
 	}
 	return c.Groups[c.of[i]], true
 }
 
 // Cluster groups the records by their edges.
-func Cluster(ctx context.Context, s *Edges) (*Clusters, error) {
+func Cluster(ctx context.Context, s *Edges) (*Clusters, error) { return s.cluster(ctx, nil) }
+
+// cluster describes only the groups of the records in only, when given; all others are left as they are, of one record each.
+func (s *Edges) cluster(ctx context.Context, only []bool) (*Clusters, error) {
 	v := s.e.v
 	cut := units(s.o.Cut)
 	u := newUnion(v.n)
 	for _, x := range s.list {
-		if x.total >= cut && x.veto == 0 {
+		if x.total >= cut && x.veto == 0 && x.rule != copyRule {
 			u.join(x.a, x.b)
 		}
 	}
@@ -64,20 +67,38 @@ func Cluster(ctx context.Context, s *Edges) (*Clusters, error) {
 			l.component(members, cut)
 		}
 	}
-	out := &Clusters{set: v.set, Conflicts: s.d.conflicts, Raised: l.raised, Refused: l.refused, of: make([]int32, v.n)}
+	for i, t := range s.twins {
+		l.entity.join(t, int32(i))
+	}
+	out := &Clusters{set: v.set, Conflicts: s.d.conflicts, Raised: l.raised, Refused: l.refused}
 	forced := map[int32]bool{}
 	for _, p := range s.d.must {
 		forced[l.entity.find(p[0])] = true
 	}
 	for _, members := range partition(l.entity.roots()) {
+		if only != nil && !only[members[0]] {
+			continue
+		}
 		g := l.group(members)
 		g.Forced = forced[members[0]]
-		for _, m := range members {
-			out.of[m] = int32(len(out.Groups))
-		}
 		out.Groups = append(out.Groups, g)
 	}
+	out.index()
 	return out, ctx.Err()
+}
+
+// index notes the group of each record.
+func (c *Clusters) index() {
+	c.of = make([]int32, c.set.Len())
+	for i := range c.of {
+		c.of[i] = -1
+	}
+	for g := range c.Groups {
+		for _, k := range c.Groups[g].Records {
+			i, _ := c.set.record(k)
+			c.of[i] = int32(g)
+		}
+	}
 }
 
 // partition is the members of each root, in order of the smallest member.
@@ -221,7 +242,7 @@ func (l *linker) split(members []int32, cut int32) {
 	for _, m := range members {
 		lo := sort.Search(len(s.list), func(i int) bool { return s.list[i].a >= m })
 		for ; lo < len(s.list) && s.list[lo].a == m; lo++ {
-			if x := s.list[lo]; x.veto == 0 && x.total >= cut && in[x.b] {
+			if x := s.list[lo]; x.veto == 0 && x.total >= cut && x.rule != copyRule && in[x.b] {
 				inside = append(inside, x)
 			}
 		}

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	_ "embed"
 	"math"
 	"slices"
@@ -9,21 +10,22 @@ import (
 	"millrace/internal/normal"
 )
 
-// companyWords is what the words of company names are worth: a word that many companies have says little. It is learned from
-// the names themselves, each counted once, together with a background of names, so that a short list knows too that
-// "solutions" is no name.
-type companyWords struct {
+// companyNames is what the names of companies are compared by: their words, and how telling each is. A word that many companies
+// have says little. It is learned from the names themselves, each counted once, together with a background of names, so
+// that a short list knows too that "solutions" is no name.
+type companyNames struct {
 	names []companyName // by number in view.full
 	dict  dict
 	idf   []float64
 	place []bool
+	rare  [][]string // by name: its two most telling words
+	glued []string   // by name: its words without blanks
 }
 
 // companyName is a name by its words.
 type companyName struct {
-	words  []uint32
-	joined string
-	total  float64 // of the idf of the words that are no places
+	words []uint32
+	total float64 // of the idf of the words that are no places
 }
 
 // The background: so many names, in which a common word of trade stands in so many.
@@ -37,15 +39,16 @@ const (
 //go:embed company_words.txt
 var companyWordList string
 
-func (v *view) companyWords() *companyWords {
+func newCompanyNames(v *view) *companyNames {
 	n := v.set.spec.Words
 	if n == nil {
 		n = normal.Default()
 	}
-	w := &companyWords{dict: newDict(), names: make([]companyName, v.full.len())}
+	w := &companyNames{dict: newDict(), names: make([]companyName, v.full.len()), rare: make([][]string, v.full.len()), glued: make([]string, v.full.len())}
 	df := []float64{0}
 	for i, s := range v.full.texts {
-		c := companyName{joined: strings.ReplaceAll(s, " ", "")}
+		var c companyName
+		w.glued[i] = squeeze(s)
 		for t := range strings.FieldsSeq(s) {
 			id := w.dict.id(t)
 			if int(id) == len(df) {
@@ -86,18 +89,31 @@ func (v *view) companyWords() *companyWords {
 		c := &w.names[i]
 		// "Acme (DE)" says where the record is kept, not what the company is called.
 		if kept := slices.DeleteFunc(slices.Clone(c.words), func(t uint32) bool { return codes[w.dict.texts[t]] }); len(kept) > 0 && len(kept) < len(c.words) {
-			c.words, c.joined = kept, ""
+			c.words, w.glued[i] = kept, ""
 			for _, t := range kept {
-				c.joined += w.dict.texts[t]
+				w.glued[i] += w.dict.texts[t]
 			}
 		}
-		for _, t := range w.names[i].words {
+		for _, t := range c.words {
 			if !w.place[t] {
-				w.names[i].total += w.idf[t]
+				c.total += w.idf[t]
 			}
+		}
+		order := slices.Clone(c.words)
+		slices.SortStableFunc(order, func(a, b uint32) int {
+			return cmp.Or(cmp.Compare(w.idf[b], w.idf[a]), strings.Compare(w.dict.texts[a], w.dict.texts[b]))
+		})
+		for _, t := range order[:min(len(order), 2)] {
+			w.rare[i] = append(w.rare[i], w.dict.texts[t])
 		}
 	}
 	return w
+}
+
+// companies are the company names, derived once.
+func (v *view) companies() *companyNames {
+	v.companyOnce.Do(func() { v.company = newCompanyNames(v) })
+	return v.company
 }
 
 func isCountry(n *normal.Normaliser, s string) bool {
@@ -105,7 +121,7 @@ func isCountry(n *normal.Normaliser, s string) bool {
 	return ok
 }
 
-func (w *companyWords) distinct(t uint32) bool {
+func (w *companyNames) distinct(t uint32) bool {
 	return !w.place[t] && w.idf[t] >= distinctive*math.Log(float64(len(w.names)+backgroundNames)/1.5)
 }
 
@@ -113,6 +129,7 @@ func (w *companyWords) distinct(t uint32) bool {
 type companyMatch struct {
 	shared           float64 // idf of the words that both have, spelled alike
 	restA, restB     bool    // a distinctive word that only one has
+	extraA, extraB   bool    // a common word that only one has
 	distinctive      bool    // a shared word is distinctive
 	anyShared        bool
 	placeA, placeB   bool // a place that only one names
@@ -121,12 +138,11 @@ type companyMatch struct {
 }
 
 // compare matches the words of two names, each with one of the other.
-func (w *companyWords) compare(x, y uint32) companyMatch {
+func (w *companyNames) compare(x, y uint32) companyMatch {
 	a, b := &w.names[x], &w.names[y]
 	var m companyMatch
 	m.exact = true
-	var used [16]bool
-	var left [16]bool
+	var used, left [16]bool
 	for i, t := range a.words {
 		j := slices.Index(b.words, t)
 		if j < 0 {
@@ -154,7 +170,7 @@ func (w *companyWords) compare(x, y uint32) companyMatch {
 			}
 		}
 	}
-	rest := func(t uint32, distinct, place, num *bool) {
+	rest := func(t uint32, distinct, extra, place, num *bool) {
 		m.exact = false
 		switch {
 		case number(w.dict.texts[t]):
@@ -163,22 +179,24 @@ func (w *companyWords) compare(x, y uint32) companyMatch {
 			*place = true
 		case w.distinct(t):
 			*distinct = true
+		default:
+			*extra = true
 		}
 	}
 	for i, t := range a.words {
 		if left[i] {
-			rest(t, &m.restA, &m.placeA, &m.numberA)
+			rest(t, &m.restA, &m.extraA, &m.placeA, &m.numberA)
 		}
 	}
 	for j, t := range b.words {
 		if !used[j] {
-			rest(t, &m.restB, &m.placeB, &m.numberB)
+			rest(t, &m.restB, &m.extraB, &m.placeB, &m.numberB)
 		}
 	}
 	return m
 }
 
-func (m *companyMatch) share(w *companyWords, t uint32) {
+func (m *companyMatch) share(w *companyNames, t uint32) {
 	m.anyShared = true
 	if !w.place[t] {
 		m.shared += w.idf[t]

@@ -93,8 +93,8 @@ func texts(out []string, c any) []string {
 // up to mw exactly.
 func (s *Edges) WriteEdges(ctx context.Context, db *duck.DB, schema, name string) error {
 	cols := []string{"left_key varchar not null", "right_key varchar not null", "match_rule varchar not null"}
-	for _, c := range s.e.comps {
-		cols = append(cols, duck.Ident("level_"+c.name)+" varchar not null", duck.Ident("mw_"+c.name)+" decimal(9,3) not null")
+	for _, c := range s.Comparisons() {
+		cols = append(cols, duck.Ident("level_"+c)+" varchar not null", duck.Ident("mw_"+c)+" decimal(9,3) not null")
 	}
 	cols = append(cols, "mw_prior decimal(9,3) not null", "mw decimal(9,3) not null", "p double not null", "band varchar not null", "veto varchar")
 	return fill(ctx, db, schema, name, cols, s.Len(), func(i int, row []any) []any {

@@ -163,8 +163,9 @@ type verdict struct {
 	// support is the part of total that shared values gave.
 	support int32
 	// related is what the relations take from total; never positive.
-	related int32
-	pattern pattern
+	related  int32
+	relation int // the relation that takes most
+	pattern  pattern
 	// contradicts is set when two values that belong to one entity only differ.
 	contradicts bool
 }
@@ -220,23 +221,46 @@ func (e *engine) score(a, b int, parts []int32) verdict {
 			parts[i] = w
 		}
 	}
-	out.related = e.relate(kin)
+	out.related, out.relation = e.relate(kin)
 	out.total += out.related
 	return out
 }
 
 // relate is what the relations take: minus log2(1 + sum of 2^weight).
-func (e *engine) relate(weight [relations]int32) int32 {
-	sum := 1.0
+func (e *engine) relate(weight [relations]int32) (int32, int) {
+	sum, most := 1.0, 0
 	for k := range e.kin {
-		if weight[k] > -12*unit {
+		if weight[k] > -12*unit { // less than a thousandth of a bit
 			sum += math.Exp2(bits(weight[k]))
+		}
+		if weight[k] > weight[most] {
+			most = k
 		}
 	}
 	if sum == 1 {
-		return 0
+		return 0, most
 	}
-	return -units(math.Log2(sum))
+	return -units(math.Log2(sum)), most
+}
+
+// block marks the values that a person said are nobody's.
+func (e *engine) block(s *Set, overrides []Override) {
+	for _, o := range overrides {
+		if o.Kind != BlockValue {
+			continue
+		}
+		for _, c := range e.comps {
+			if c.identifier == nil {
+				continue
+			}
+			t := c.identifier.table
+			for _, spelled := range s.spellings(o.Value) {
+				if id, ok := t.ids[spelled]; ok && id != 0 && (o.Field == "" || o.Field == c.name || s.fieldOf(o.Field) == c.identifier.field.Type) {
+					e.shared[t][id] = true
+				}
+			}
+		}
+	}
 }
 
 // provisionalCut is the weight from which on two records are taken for one entity while frequencies are counted: wrong once
@@ -264,6 +288,11 @@ func (e *engine) provisional(ctx context.Context, b *blocks, o Options) ([]int32
 			u.join(p[0], p[1])
 		}
 	})
+	for i, t := range e.v.twins() {
+		if int(t) != i && e.score(int(t), i, nil).total >= provisionalCut {
+			u.join(t, int32(i))
+		}
+	}
 	return u.roots(), ctx.Err()
 }
 
@@ -293,12 +322,16 @@ func (v *view) frequency(t *table, group []int32, u, sampled float64) Frequency 
 			held = append(held, uint64(value)<<32|uint64(uint32(group[i])))
 		}
 	}
-	switch t {
-	case v.given, v.surname, v.full, v.middle:
+	part := map[*table]func(n name) uint32{
+		v.given: func(n name) uint32 { return n.given }, v.surname: func(n name) uint32 { return n.surname },
+		v.full: func(n name) uint32 { return n.full }, v.middle: func(n name) uint32 { return n.middle },
+	}[t]
+	switch {
+	case part != nil:
 		for i := range v.n {
 			for _, w := range v.names.of(i) {
 				n := v.whole[w]
-				add(i, map[*table]uint32{v.given: n.given, v.surname: n.surname, v.full: n.full, v.middle: n.middle}[t])
+				add(i, part(n))
 			}
 		}
 	default:

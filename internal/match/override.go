@@ -41,6 +41,23 @@ func (c Conflict) Error() string {
 		c.CannotLink.A, c.CannotLink.B, len(c.MustLinks), len(c.Records))
 }
 
+// fieldOf is the type of a column.
+func (s *Set) fieldOf(name string) Type {
+	for _, f := range s.spec.Fields {
+		if f.Name == name {
+			return f.Type
+		}
+	}
+	return ""
+}
+
+// spellings are the forms in which a value may stand in a column.
+func (s *Set) spellings(value string) []string {
+	r := newReader(s)
+	out := []string{r.email(value), r.domain(value), r.phone(value, s.spec.Region), readID(value)}
+	return append(out, readDate(value, false), readDate(value, true))
+}
+
 // decided is the overrides in terms of records.
 type decided struct {
 	must      [][2]int32

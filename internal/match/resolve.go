@@ -34,13 +34,7 @@ func Resolve(ctx context.Context, s *Set, m *Model, o Options) (*Result, error) 
 
 // Explain scores two records, whether blocking proposed them or not.
 func Explain(s *Set, m *Model, o Options, a, b string) (Edge, error) {
-	o = o.filled()
-	v := s.close()
-	comps := comparisons(v)
-	if err := m.fits(v, comps); err != nil {
-		return Edge{}, err
-	}
-	d, err := s.decide(o.Overrides)
+	s2, err := prepare(s, m, o)
 	if err != nil {
 		return Edge{}, err
 	}
@@ -56,10 +50,7 @@ func Explain(s *Set, m *Model, o Options, a, b string) (Edge, error) {
 		return Edge{}, &fault.Error{Value: a, Msg: "is one record, not two", Hint: "Name two records."}
 	}
 	i, j = min(i, j), max(i, j)
-	e := newEngine(v, comps, m)
-	e.classify()
-	s2 := &Edges{e: e, o: o, d: d}
-	out := e.edge(int32(i), int32(j), o)
-	out.Veto = vetoes[s2.veto(int32(i), int32(j), e.score(i, j, nil))]
-	return out, nil
+	x := s2.e.score(i, j, nil)
+	out := s2.e.edge(int32(i), int32(j), s2.o)
+	return out.vetoed(vetoes[s2.veto(int32(i), int32(j), x)]), nil
 }

@@ -3,8 +3,9 @@ package match
 import (
 	"context"
 	"math"
-	"sort"
+	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Band is what a weight means.
@@ -41,7 +42,7 @@ type Weight struct {
 type Edge struct {
 	A       string   `json:"a"` // the smaller key
 	B       string   `json:"b"`
-	Rule    string   `json:"rule"` // the first blocking rule that proposed the pair
+	Rule    string   `json:"rule"` // the first blocking rule that proposed the pair, or "copy" of a record and its exact copy
 	Weights []Weight `json:"weights"`
 	Prior   float64  `json:"prior"`
 	Total   float64  `json:"total"`
@@ -56,7 +57,8 @@ type Edges struct {
 	o       Options
 	d       *decided
 	list    []edge
-	twins   []int32 // for each record, the record that it equals in everything that is compared; itself mostly
+	twins   []int32 // for each record, the copy that stands for it; itself mostly
+	pairs   atomic.Int64
 	Blocks  []BlockStat
 	Pairs   int64 // scored
 	Missing int   // overrides about records that are not in the set
@@ -72,8 +74,8 @@ type edge struct {
 
 var vetoes = [...]Veto{NoVeto, VetoCannotLink, VetoLimit, VetoShared, VetoSource}
 
-// Score proposes pairs, scores each once and keeps those that reach the review threshold.
-func Score(ctx context.Context, s *Set, m *Model, o Options) (*Edges, error) {
+// prepare makes ready to score.
+func prepare(s *Set, m *Model, o Options) (*Edges, error) {
 	o = o.filled()
 	v := s.close()
 	comps := comparisons(v)
@@ -84,41 +86,88 @@ func Score(ctx context.Context, s *Set, m *Model, o Options) (*Edges, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Edges{e: newEngine(v, comps, m), o: o, d: d, Missing: d.missing}
-	out.e.classify()
-	b := v.block(o.MaxBlock, o.Threads, nil)
+	e := newEngine(v, comps, m)
+	e.classify()
+	e.block(s, o.Overrides)
+	out := &Edges{e: e, o: o, d: d, Missing: d.missing}
+	out.twins = out.merged()
+	return out, nil
+}
+
+// apart are the records that take no part in scoring, because a copy stands for them.
+func (s *Edges) apart() func(i int) bool {
+	return func(i int) bool { return int(s.twins[i]) != i }
+}
+
+// try scores a pair and reports whether it is kept.
+func (s *Edges) try(a, b int32, rules uint64) (edge, bool) {
+	if s.o.AcrossOnly && s.e.v.sources[a] == s.e.v.sources[b] {
+		return edge{}, false
+	}
+	s.pairs.Add(1)
+	x := s.e.score(int(a), int(b), nil)
+	if x.total < units(*s.o.Review) {
+		return edge{}, false
+	}
+	return edge{a: a, b: b, total: x.total, support: x.support, rule: firstRule(rules), veto: s.veto(a, b, x)}, true
+}
+
+func (s *Edges) sort() {
+	slices.SortFunc(s.list, func(x, y edge) int {
+		if x.a != y.a {
+			return int(x.a) - int(y.a)
+		}
+		return int(x.b) - int(y.b)
+	})
+	s.Pairs = s.pairs.Load()
+}
+
+// Score proposes pairs, scores each once and keeps those that reach the review threshold.
+func Score(ctx context.Context, s *Set, m *Model, o Options) (*Edges, error) {
+	out, err := prepare(s, m, o)
+	if err != nil {
+		return nil, err
+	}
+	v := s.close()
+	b := v.block(out.o, out.apart())
 	out.Blocks = b.stats
-	keep := units(*o.Review)
+	for _, x := range b.stats {
+		if x.Skipped > 0 {
+			out.o.Log.Debug("records left out by a blocking rule, since their block is too big", "rule", x.Rule, "records", x.Skipped, "biggest", x.Biggest)
+		}
+	}
 	var mu sync.Mutex
-	parallel(o.Threads, v.n, func(lo, hi int) {
+	parallel(out.o.Threads, v.n, func(lo, hi int) {
 		var buf []candidate
 		var own []edge
-		var scored int64
 		for a := lo; a < hi && ctx.Err() == nil; a++ {
 			buf = b.candidates(a, buf)
 			for _, c := range buf {
-				if o.AcrossOnly && v.sources[a] == v.sources[c.record] {
-					continue
-				}
-				scored++
-				x := out.e.score(a, int(c.record), nil)
-				if x.total >= keep {
-					own = append(own, edge{a: int32(a), b: c.record, total: x.total, support: x.support, rule: firstRule(c.rules), veto: out.veto(int32(a), c.record, x)})
+				if e, ok := out.try(int32(a), c.record, c.rules); ok {
+					own = append(own, e)
 				}
 			}
 		}
 		mu.Lock()
 		defer mu.Unlock()
 		out.list = append(out.list, own...)
-		out.Pairs += scored
 	})
-	sort.Slice(out.list, func(i, j int) bool {
-		if out.list[i].a != out.list[j].a {
-			return out.list[i].a < out.list[j].a
-		}
-		return out.list[i].b < out.list[j].b
-	})
+	out.addCopies(nil)
+	out.sort()
 	return out, ctx.Err()
+}
+
+// copyRule stands for the rule by which a record and its exact copy are a pair.
+const copyRule = 255
+
+// addCopies adds the pair of each record and the copy that stands for it.
+func (s *Edges) addCopies(only []bool) {
+	for i, t := range s.twins {
+		if int(t) != i && (only == nil || only[i]) {
+			x := s.e.score(int(t), i, nil)
+			s.list = append(s.list, edge{a: t, b: int32(i), total: x.total, support: x.support, rule: copyRule})
+		}
+	}
 }
 
 func firstRule(rules uint64) uint8 {
@@ -172,14 +221,17 @@ func (e *engine) overLimit(a, b int32) bool {
 // Len is the number of edges.
 func (s *Edges) Len() int { return len(s.list) }
 
-// Comparisons are the names of the comparisons, in the order of Edge.Weights.
+// Comparisons are the names of the comparisons, in the order of Edge.Weights. The last is "related": what pairs of relatives,
+// colleagues or companies of one group agree on as well is taken off again.
 func (s *Edges) Comparisons() []string {
-	out := make([]string, len(s.e.comps))
+	out := make([]string, len(s.e.comps), len(s.e.comps)+1)
 	for i, c := range s.e.comps {
 		out[i] = c.name
 	}
-	return out
+	return append(out, relatedName)
 }
+
+const relatedName = "related"
 
 // Conflicts are overrides that contradict each other.
 func (s *Edges) Conflicts() []Conflict { return s.d.conflicts }
@@ -188,15 +240,24 @@ func (s *Edges) Conflicts() []Conflict { return s.d.conflicts }
 func (s *Edges) At(i int) Edge {
 	x := s.list[i]
 	out := s.e.edge(x.a, x.b, s.o)
-	out.Rule = s.Blocks[x.rule].Rule
-	out.Veto = vetoes[x.veto]
-	if out.Veto != NoVeto && out.Band == BandLink {
-		out.Band = BandReview
-		if out.Veto != VetoShared {
-			out.Band = BandReject
+	out.Rule = "copy"
+	if x.rule != copyRule {
+		out.Rule = s.Blocks[x.rule].Rule
+	}
+	return out.vetoed(vetoes[x.veto])
+}
+
+// vetoed is an edge with its veto, which moves it out of the link band: what only shares a value is worth a look, what a person
+// or a limit forbids is not.
+func (x Edge) vetoed(v Veto) Edge {
+	x.Veto = v
+	if v != NoVeto && x.Band == BandLink {
+		x.Band = BandReject
+		if v == VetoShared {
+			x.Band = BandReview
 		}
 	}
-	return out
+	return x
 }
 
 // edge scores a pair with all that there is to say about it.
@@ -208,6 +269,12 @@ func (e *engine) edge(a, b int32, o Options) Edge {
 		l := c.levels[x.pattern.level(i)]
 		out.Weights = append(out.Weights, Weight{Comparison: c.name, Level: l.name, Bits: bits(parts[i]), Says: l.says})
 	}
+	r := Weight{Comparison: relatedName, Level: "none", Bits: bits(x.related), Says: "nothing that related records share"}
+	if x.related < 0 {
+		r.Level = e.model.Relations[x.relation].Name
+		r.Says = "what records of one " + r.Level + " share as well"
+	}
+	out.Weights = append(out.Weights, r)
 	return out
 }
 

@@ -111,19 +111,34 @@ func Train(ctx context.Context, s *Set, o Options) (*Model, error) {
 		m.Note = "fewer than 50 records: the weights are those that come with the product"
 		return m, ctx.Err()
 	}
+	twins := v.twins()
 	random := v.drawRandom(comps, o.Threads)
-	b := v.block(o.MaxBlock, o.Threads, nil)
+	b := v.block(o, func(i int) bool { return int(twins[i]) != i })
 	found, err := v.tallyBlocks(ctx, comps, b, o)
 	if err != nil {
 		return nil, err
 	}
 	relatives := m.Relations
 	m.Relations = nil
-	fit(m, comps, random, found, v.n)
+	distinct := 0
+	copies := map[pattern]float64{}
+	for i, t := range twins {
+		if int(t) == i {
+			distinct++
+		} else {
+			copies[compareAll(comps, int(t), i)]++
+		}
+	}
+	found = withCopies(found, copies, len(comps))
+	if distinct < tooFew {
+		m.Note = "fewer than 50 different records: the weights are those that come with the product"
+		return m, ctx.Err()
+	}
+	fit(m, comps, random, found, distinct)
 	o.Log.Debug("two classes fitted", "contradicted", m.contradicted(comps), "personal", personal(comps, m), "rounds", m.Rounds)
 	if len(relatives) > 0 && (personal(comps, m) || m.contradicted(comps) > mistaken) {
 		again := startModel(v, comps)
-		fit(again, comps, random, found, v.n)
+		fit(again, comps, random, found, distinct)
 		m = again
 	}
 	sampled := 0.0
@@ -141,6 +156,15 @@ func Train(ctx context.Context, s *Set, o Options) (*Model, error) {
 		m.Frequencies = v.frequencies(m, comps, groups, sampled)
 	}
 	return m, ctx.Err()
+}
+
+// withCopies adds the pairs of records and their exact copies, one for each copy: blocking does not propose them.
+func withCopies(found []tally, copies map[pattern]float64, comps int) []tally {
+	for p, n := range copies {
+		found = append(found, tally{seen{p, uint32(1<<comps - 1)}, n})
+	}
+	sortTallies(found)
+	return found
 }
 
 // mistaken is the share of records of one entity up to which contradicting names are taken for errors where nothing but names and
@@ -199,11 +223,17 @@ func startModel(v *view, comps []*comparison) *Model {
 // drawRandom counts the patterns of pairs that have nothing in common but chance: each record, in the order of the hash of
 // its key, with those that follow.
 func (v *view) drawRandom(comps []*comparison, threads int) []tally {
-	order := make([]int32, v.n)
+	var order []int32 // copies are no strangers
 	hash := make([]uint64, v.n)
-	for i := range order {
-		order[i] = int32(i)
-		hash[i] = digest(v.keys[i])
+	for i, t := range v.twins() {
+		if int(t) == i {
+			order = append(order, int32(i))
+			hash[i] = digest(v.keys[i])
+		}
+	}
+	n := len(order)
+	if n < 2 {
+		return nil
 	}
 	sort.Slice(order, func(i, j int) bool {
 		if hash[order[i]] != hash[order[j]] {
@@ -211,14 +241,14 @@ func (v *view) drawRandom(comps []*comparison, threads int) []tally {
 		}
 		return order[i] < order[j]
 	})
-	reach := min(v.n-1, max(1, (randomPairs+v.n-1)/v.n))
-	step := max(1, v.n*reach/randomPairs) // of a million records, every other one begins a pair
-	return collect(threads, v.n, func(lo, hi int, add func(seen)) {
+	reach := min(n-1, max(1, (randomPairs+n-1)/n))
+	step := max(1, n*reach/randomPairs) // of a million records, every other one begins a pair
+	return collect(threads, n, func(lo, hi int, add func(seen)) {
 		for i := lo; i < hi; i++ {
 			if i%step != 0 {
 				continue
 			}
-			for d := 1; d <= reach && i+d < v.n; d++ {
+			for d := 1; d <= reach && i+d < n; d++ {
 				add(seen{pattern: compareAll(comps, int(order[i]), int(order[i+d]))})
 			}
 		}
@@ -251,6 +281,11 @@ func collect(threads, n int, fn func(lo, hi int, add func(seen))) []tally {
 	for s, c := range total {
 		out = append(out, tally{s, float64(c)})
 	}
+	sortTallies(out)
+	return out
+}
+
+func sortTallies(out []tally) {
 	slices.SortFunc(out, func(a, b tally) int {
 		for _, d := range [...][2]uint64{{a.pattern[0], b.pattern[0]}, {a.pattern[1], b.pattern[1]}, {uint64(a.free), uint64(b.free)}} {
 			if d[0] != d[1] {
@@ -262,7 +297,6 @@ func collect(threads, n int, fn func(lo, hi int, add func(seen))) []tally {
 		}
 		return 0
 	})
-	return out
 }
 
 // parallel calls fn for stretches of 0 to n on several threads.

@@ -31,6 +31,8 @@ type view struct {
 	state       *column
 	postcode    *column
 	country     *column
+	twin        []int32
+	twinOnce    sync.Once
 	company     *companyNames
 	companyOnce sync.Once
 	own         []*column // dates, ids and texts: each field by itself

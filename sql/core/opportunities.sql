@@ -39,7 +39,7 @@ with stages as (
     end as status,
     coalesce(stage_map.is_qualified::boolean, coalesce(pipeline_stages.probability >= 0.4, false)) as is_qualified
   from staging.hubspot_pipeline_stages as pipeline_stages
-  left join seeds.stage_map on stage_map.stage_id = pipeline_stages.stage_id
+  left join seeds.stage_map on stage_map.object = 'deal' and stage_map.stage_id = pipeline_stages.stage_id
 ),
 moves as (
   select

@@ -20,7 +20,7 @@ columns:
   country_code: {description: ISO 3166 code.}
   account_id: {description: Account that the person belongs to., data_tests: [{relationships: {to: core.accounts, field: account_id}}]}
   owner_id: {description: Owner in the CRM.}
-  lifecycle_stage: {description: Furthest lifecycle stage among the CRM contacts.}
+  lifecycle_stage: {description: "Furthest lifecycle stage among the CRM contacts, in the words of seeds.stage_map."}
   lead_status: {description: Lead status of the primary CRM contact.}
   lead_route: {description: Where a representative sent the lead - sales or nurture.}
   channel: {description: Channel that first brought the person; Unknown when no source says.}
@@ -71,7 +71,8 @@ contacts as (
     row_number() over (partition by membership.person_id order by contacts.created_at nulls last, contacts.record_key) as place
   from staging.hubspot_contacts as contacts
   inner join identity.person_membership as membership on membership.record_key = contacts.record_key
-  left join lifecycle_order on lifecycle_order.lifecycle_stage = lower(contacts.lifecycle_stage)
+  left join seeds.stage_map on stage_map.object = 'person' and stage_map.stage_id = lower(contacts.lifecycle_stage)
+  left join lifecycle_order on lifecycle_order.lifecycle_stage = coalesce(stage_map.lifecycle, lower(contacts.lifecycle_stage))
 ),
 crm as (
   select

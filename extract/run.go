@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"millrace/extract/landing"
 	"millrace/internal/fault"
+	"millrace/internal/privacy"
 )
 
 // Sourced is an opened source under the name that the project gives it.
@@ -38,6 +40,10 @@ type RunParams struct {
 	// From gives the checkpoint to read from instead of the last one (backfill). The load keeps the stream's newest
 	// checkpoint, so the next run goes on where it would have.
 	From func(source, stream string) (landing.Checkpoint, bool)
+
+	// Screen takes out rows about people who were erased, so that they do not come back (R-4.4); nil: nobody was. They are
+	// counted in the result, and nothing of them is kept.
+	Screen *privacy.Screen
 
 	Parallel  int           // streams read at once: 2
 	RollRows  int64         // a long read is committed every so many rows: 2 000 000
@@ -64,7 +70,8 @@ type StreamResult struct {
 	Stream      string                 `json:"stream"`
 	Rows        int64                  `json:"rows"`
 	Quarantined int64                  `json:"quarantined"`
-	Bytes       int64                  `json:"bytes"` // of Parquet
+	Erased      int64                  `json:"erased,omitempty"` // rows about erased people: not landed, or without what is personal
+	Bytes       int64                  `json:"bytes"`            // of Parquet
 	Loads       []string               `json:"loads,omitempty"`
 	Changes     []landing.SchemaChange `json:"schema_changes,omitempty"`
 	Warnings    []string               `json:"warnings,omitempty"`
@@ -223,6 +230,9 @@ type streamRun struct {
 	loose int64              // since the last safe point
 	bytes int64              // of the source, at the last commit
 	since time.Time
+
+	judge *privacy.Judge // of batches with the columns over; nil: not made yet, or nobody was erased
+	over  []string
 }
 
 func runStream(ctx context.Context, p RunParams, s Sourced, spec StreamSpec) StreamResult {
@@ -345,6 +355,7 @@ func openRead(ctx context.Context, l Lander, source, stream string) bool {
 
 func (r *streamRun) batch(ctx context.Context, b *Batch) error {
 	r.res.Warnings = append(r.res.Warnings, b.Warnings...)
+	r.screen(b)
 	if len(b.Rows) > 0 || len(b.Bad) > 0 {
 		if err := r.open(ctx); err != nil {
 			return err
@@ -366,6 +377,44 @@ func (r *streamRun) batch(ctx context.Context, b *Batch) error {
 		return r.commit(ctx, false)
 	}
 	return nil
+}
+
+// screen takes rows about erased people out of a batch.
+func (r *streamRun) screen(b *Batch) {
+	if r.p.Screen.Empty() || len(b.Rows)+len(b.Bad) == 0 {
+		return
+	}
+	if r.judge == nil || !slices.Equal(r.over, b.Columns) {
+		r.over = slices.Clone(b.Columns)
+		columns := make([]privacy.Column, len(b.Columns))
+		for i, name := range b.Columns {
+			columns[i].Name = name
+			for _, c := range r.spec.Schema.Columns {
+				if c.Name == name || c.Original == name {
+					columns[i].PII = c.PII
+				}
+			}
+		}
+		r.judge = r.p.Screen.Stream(r.s.Name, columns)
+	}
+	rows, ids := b.Rows[:0], b.RowIDs[:0]
+	for i, row := range b.Rows {
+		v := r.judge.Row(row)
+		if v != privacy.Keep {
+			r.res.Erased++
+		}
+		if v == privacy.Drop {
+			continue
+		}
+		rows = append(rows, row)
+		if len(b.RowIDs) > 0 {
+			ids = append(ids, b.RowIDs[i])
+		}
+	}
+	bad := len(b.Bad)
+	b.Rows, b.RowIDs = rows, ids
+	b.Bad = slices.DeleteFunc(b.Bad, func(x BadRow) bool { return r.judge.Text(string(x.Raw)) })
+	r.res.Erased += int64(bad - len(b.Bad))
 }
 
 func (r *streamRun) open(ctx context.Context) error {

@@ -14,6 +14,8 @@ import (
 	"millrace/extract/landing"
 	"millrace/extract/parquet"
 	"millrace/internal/fault"
+	"millrace/internal/normal"
+	"millrace/internal/privacy"
 )
 
 // script is a source that yields what it is told, from the batch after the checkpoint.
@@ -281,5 +283,31 @@ func TestCompactionRunsByItself(t *testing.T) {
 	}
 	if rows != 40 || len(loads) > 18 {
 		t.Errorf("%d rows in %d loads", rows, len(loads))
+	}
+}
+
+// A person who was erased does not come back when the source sends them again, also not through rows that could not be read.
+func TestErasedDoNotComeBack(t *testing.T) {
+	key := func(kind, value string) string { return kind + "=" + value }
+	screen := privacy.New(normal.Default(), key, []string{key(privacy.Email, "jane@x.example")}, nil)
+	src := &script{specs: []extract.StreamSpec{{Name: "a", Disposition: landing.Append, Schema: landing.Schema{Columns: []landing.Column{{Name: "email", Original: "E-Mail", Type: landing.Varchar, Declared: true, PII: "email"}}}}},
+		batches: map[string][]*extract.Batch{"a": {
+			{Columns: []string{"E-Mail", "note"}, RowIDs: []string{"1", "2", "3"}, Rows: [][]any{{"JANE@x.example", "a"}, {"bob@x.example", "b"}, {"sue@x.example", "jane@x.example said so"}},
+				Bad: []extract.BadRow{{RowID: "4", Reason: "half a line", Raw: []byte(`"jane@x.example,`)}, {RowID: "5", Reason: "half a line", Raw: []byte(`"al`)}}, Checkpoint: at(1)},
+			{Columns: []string{"note", "E-Mail"}, Rows: [][]any{{"c", "jane@x.example"}, {"d", "zoe@x.example"}}, Checkpoint: at(2)},
+		}}}
+	raw := t.TempDir()
+	l := parquet.New(parquet.Options{Dir: raw})
+	defer l.Close()
+	res := extract.Run(t.Context(), extract.RunParams{Sources: []extract.Sourced{{Name: "s", Source: src}}, Lander: l, RunID: "r", Screen: screen})
+	if err := res.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if r := res.Streams[0]; r.Rows != 3 || r.Quarantined != 1 || r.Erased != 4 {
+		t.Errorf("rows %d, quarantined %d, erased %d", r.Rows, r.Quarantined, r.Erased)
+	}
+	left, err := l.Purge(t.Context(), "s", "a", screen.Stream, true)
+	if err != nil || !left.Empty() {
+		t.Errorf("still there: %+v %v", left, err)
 	}
 }

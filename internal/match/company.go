@@ -14,12 +14,13 @@ import (
 // have says little. It is learned from the names themselves, each counted once, together with a background of names, so
 // that a short list knows too that "solutions" is no name.
 type companyNames struct {
-	names []companyName // by number in view.full
-	dict  dict
-	idf   []float64
-	place []bool
-	rare  [][]string // by name: its two most telling words
-	glued []string   // by name: its words without blanks
+	names  []companyName // by number in view.full
+	dict   dict
+	idf    []float64
+	place  []bool
+	places map[string]bool // built in
+	rare   [][]string      // by name: its two most telling words
+	glued  []string        // by name: its words without blanks
 }
 
 // companyName is a name by its words.
@@ -75,6 +76,7 @@ func newCompanyNames(v *view) *companyNames {
 			}
 		}
 	}
+	w.places = places
 	all := float64(v.full.len() + backgroundNames)
 	w.idf = make([]float64, len(df))
 	w.place = make([]bool, len(df))

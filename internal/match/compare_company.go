@@ -72,7 +72,7 @@ func (v *view) compareCompanies(w *companyNames, x, y name) outcome {
 		return outcome{level: companyClose}
 	case m.distinctive && !m.restA && !m.restB && !(m.extraA && m.extraB):
 		return outcome{level: companyInside}
-	case v.initials(x, y):
+	case v.shortName(x, y):
 		return outcome{level: companyAcronym}
 	case m.distinctive:
 		return outcome{level: companyPart, against: allOther}
@@ -105,12 +105,14 @@ func (w *companyNames) gluedPlace(x, y uint32) bool {
 	if number(rest) {
 		return true
 	}
-	t, ok := w.dict.ids[rest]
-	return ok && w.place[t]
+	if t, ok := w.dict.ids[rest]; ok && w.place[t] {
+		return true
+	}
+	return w.places[rest]
 }
 
-// initials reports whether one name, a single word of three letters and more, is the first letters of the other's words.
-func (v *view) initials(x, y name) bool {
+// shortName reports whether one name, a single word of three letters and more, is the first letters of the other's words.
+func (v *view) shortName(x, y name) bool {
 	a, b := v.full.texts[x.full], v.full.texts[y.full]
 	return len(a) >= 3 && a == v.given.texts[y.given] || len(b) >= 3 && b == v.given.texts[x.given]
 }

@@ -129,8 +129,8 @@ func (r *reader) record(cells []cell) {
 			}))
 		case Email:
 			r.add(t, r.once(c, r.email))
-			if e, ok := r.n.Email(text); ok && spec.Entity == Company && e.Class == normal.EmailCorporate {
-				r.add(Domain, r.domain(e.Domain))
+			if spec.Entity == Company {
+				r.add(Domain, r.companyDomain(text))
 			}
 		case Domain:
 			r.add(t, r.once(c, r.domain))
@@ -250,7 +250,7 @@ func (r *reader) readCompany(text, country string) nameText {
 
 func (r *reader) email(s string) string {
 	if e, ok := r.n.Email(s); ok {
-		if e.Class == normal.EmailRole {
+		if e.Class == normal.EmailRole && r.s.spec.Entity == Person { // info@ is nobody's and the company's
 			r.role[e.Mailbox] = true
 		}
 		return e.Mailbox
@@ -261,6 +261,20 @@ func (r *reader) email(s string) string {
 		return ""
 	}
 	return s
+}
+
+// companyDomain is the domain of an address where it can be a company's own.
+func (r *reader) companyDomain(s string) string {
+	e, ok := r.n.Email(s)
+	if !ok || e.Class == normal.EmailFree || e.Class == normal.EmailDisposable {
+		return ""
+	}
+	_, host, _ := strings.Cut(e.Mailbox, "@")
+	d, ok := r.n.Domain(host)
+	if !ok || d.Class != normal.DomainCorporate {
+		return ""
+	}
+	return d.Registrable
 }
 
 func (r *reader) domain(s string) string {

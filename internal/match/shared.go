@@ -81,8 +81,7 @@ func (e *engine) differentNames(held []int32, limit int) bool {
 // sameName reports whether two names may be one.
 func (v *view) sameName(x, y uint32) bool {
 	if v.set.spec.Entity == Company {
-		a, b := v.full.texts[v.whole[x].full], v.full.texts[v.whole[y].full]
-		return alike(a, b) || shareWord(a, b)
+		return v.sameCompany(v.whole[x], v.whole[y])
 	}
 	switch o := v.compareNames(v.whole[x], v.whole[y]); o.level {
 	case nameSurnameOnly, nameDiffers, nameGivenOnly, surnameDiffers, givenDiffers:

@@ -10,7 +10,7 @@ columns:
   valid_from: {description: "When it was first read (logical time of the run, UTC)."}
   valid_to: {description: When it was changed or taken away; null while it holds.}
 data_tests:
-  - unique_combination: {columns: [setting, valid_from]}
+  - unique_combination: {columns: [setting, valid_from], where: valid_to is distinct from valid_from}
 --- */
 select 'assumption ' || name as setting, value::varchar as value
 from (

@@ -1,7 +1,8 @@
 /* ---
 description: >
   What ad platforms said about each campaign and day, at each time that they were asked: a row holds from valid_from until
-  valid_to. What was known on a day is: valid_from <= day and coalesce(valid_to > day, true).
+  valid_to; one that was replaced at the same logical time held for none. What was known on a day is: valid_from <= day and
+  coalesce(valid_to > day, true).
 materialized: snapshot
 owner: marketing
 unique_key: [campaign_key, spend_date]
@@ -18,7 +19,7 @@ columns:
   valid_to: {description: When something else became known; null while it holds.}
 data_tests:
   - unique_combination: {columns: [campaign_key, spend_date], where: valid_to is null}
-  - unique_combination: {columns: [campaign_key, spend_date, valid_from]}
+  - unique_combination: {columns: [campaign_key, spend_date, valid_from], where: valid_to is distinct from valid_from}
 --- */
 select campaign_key, spend_date, channel, impressions, clicks, conversions, conversion_value, project_cost
 from core.spend

@@ -1,7 +1,7 @@
 /* ---
 description: >
-  What each KPI was stated as in total, from when until when: one row per value and stretch of time. What a report could say on
-  a day is: valid_from <= day and coalesce(valid_to > day, true).
+  What each KPI was stated as in total, from when until when: one row per value and stretch of time; one that was replaced at
+  the same logical time held for none. What a report could say on a day is: valid_from <= day and coalesce(valid_to > day, true).
 materialized: snapshot
 owner: revenue-operations
 tags: [kpi]
@@ -22,7 +22,7 @@ columns:
   valid_to: {description: When something else was; null while it holds.}
 data_tests:
   - unique_combination: {columns: [kpi, grain, period_start, dimension, segment], where: valid_to is null}
-  - unique_combination: {columns: [kpi, grain, period_start, dimension, segment, valid_from]}
+  - unique_combination: {columns: [kpi, grain, period_start, dimension, segment, valid_from], where: valid_to is distinct from valid_from}
 --- */
 select kpi, grain, period_start, dimension, segment, value, numerator, denominator, unit, currency, status
 from metrics.kpi_values

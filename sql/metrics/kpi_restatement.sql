@@ -26,6 +26,7 @@ with versions as (
     lag(value) over in_time as old_value,
     lag(status) over in_time as old_status
   from metrics.kpi_history
+  where valid_to is distinct from valid_from
   window in_time as (partition by kpi, grain, period_start, dimension, segment order by valid_from)
 ),
 changed as (
@@ -39,6 +40,7 @@ spend_changes as (
     valid_from,
     project_cost - lag(project_cost) over (partition by campaign_key, spend_date order by valid_from) as cost_change
   from core.spend_history
+  where valid_to is distinct from valid_from
 ),
 restated_spend as (
   select
@@ -58,9 +60,11 @@ restated_spend as (
 setting_changes as (
   select
     setting_history.valid_from,
-    string_agg(setting_history.setting, ', ' order by setting_history.setting) as settings
+    string_agg(distinct setting_history.setting, ', ' order by setting_history.setting) as settings,
+    count(distinct setting_history.setting) as changes
   from core.setting_history
   where setting_history.valid_from > (select min(valid_from) from core.setting_history)
+    and setting_history.valid_to is distinct from setting_history.valid_from
   group by setting_history.valid_from
 )
 select
@@ -75,13 +79,13 @@ select
   changed.currency,
   case
     when changed.kpi = 'collected_revenue_cohort' and setting_changes.settings is null then 'payments of the period were given back'
-    when setting_changes.settings is not null then 'settings were changed: ' || setting_changes.settings
+    when setting_changes.settings is not null then case when setting_changes.changes > 3 then setting_changes.changes || ' settings were changed' else 'settings were changed: ' || setting_changes.settings end
     when restated_spend.days is not null and changed.kpi in ('ctr', 'cpa', 'roas_platform', 'cpc', 'cpm')
       then 'ad platforms restated ' || restated_spend.days || ' days of the period'
     when restated_spend.cost_change != 0 and (
       changed.kpi in ('media_spend', 'cpl', 'roas', 'cost_per_mql', 'cost_per_sql', 'payback_months', 'ltv_cac') or starts_with(changed.kpi, 'cac_')
     )
-      then 'ad platforms restated ' || restated_spend.days || ' days of the period, their cost by ' || format('{:+,.2f}', restated_spend.cost_change::double)
+      then 'ad platforms restated ' || restated_spend.days || ' days of the period, their cost by ' || case when restated_spend.cost_change > 0 then '+' else '' end || format('{:,.2f}', restated_spend.cost_change::double)
     else 'records of the period arrived or were changed later'
   end as cause,
   changed.valid_from as known_at

@@ -34,7 +34,17 @@ type book struct {
 	moves         []movement
 	opportunities []opportunity
 	media         map[time.Time]*big.Rat
-	hasCosts      bool
+	mediaFrom     time.Time // first day of media, zero without any
+	costsFrom     time.Time // first day of any cost of acquisition
+	levels        map[string][]level
+	spot          map[time.Time]*big.Rat // recurring revenue at the rates of the day
+	fx            map[time.Time]*big.Rat // what rates changed on a day
+}
+
+// level is what an account pays a month from a day on.
+type level struct {
+	day    time.Time
+	amount *big.Rat
 }
 
 // span is a period of KPIs.
@@ -46,7 +56,8 @@ type span struct {
 }
 
 func newBook(f *facts) *book {
-	b := &book{f: f, mrr: map[time.Time]*big.Rat{}, customers: map[time.Time]int64{}, media: map[time.Time]*big.Rat{}}
+	b := &book{f: f, mrr: map[time.Time]*big.Rat{}, customers: map[time.Time]int64{}, media: map[time.Time]*big.Rat{},
+		levels: map[string][]level{}, spot: map[time.Time]*big.Rat{}, fx: map[time.Time]*big.Rat{}}
 	b.first = f.today
 	priced := b.spend()
 	b.pipeline()
@@ -78,7 +89,9 @@ func (b *book) spend() map[string]bool {
 	for _, s := range b.f.spend {
 		day, _ := s.time("date")
 		b.seen(day)
-		b.hasCosts = true
+		if b.mediaFrom.IsZero() || day.Before(b.mediaFrom) {
+			b.mediaFrom = day
+		}
 		ch, ok := b.f.channels["ads_channel/"+kind[s.text("campaign_id")]]
 		if !ok {
 			ch = b.f.channels["platform/google_ads"]
@@ -97,7 +110,12 @@ func (b *book) spend() map[string]bool {
 		}
 		b.media[day].Add(b.media[day], new(big.Rat).Mul(cost, new(big.Rat).Mul(rate, big.NewRat(1, 1_000_000))))
 	}
-	b.hasCosts = b.hasCosts || len(b.f.costs) > 0
+	b.costsFrom = b.mediaFrom
+	for _, c := range b.f.costs {
+		if month := time.Date(c.month.Year(), c.month.Month(), 1, 0, 0, 0, 0, time.UTC); b.costsFrom.IsZero() || month.Before(b.costsFrom) {
+			b.costsFrom = month
+		}
+	}
 	return priced
 }
 
@@ -155,7 +173,9 @@ func (b *book) revenue(priced map[string]bool) {
 		for d := start; !d.After(f.today); d = d.AddDate(0, 0, 1) {
 			is := new(big.Rat)
 			for _, c := range contracts {
-				is.Add(is, c.on(f, d))
+				worth := c.on(f, d)
+				is.Add(is, worth)
+				b.atSpot(c, d, worth)
 			}
 			if b.mrr[d] == nil {
 				b.mrr[d] = new(big.Rat)
@@ -180,6 +200,7 @@ func (b *book) revenue(priced map[string]bool) {
 					m.kind = "contraction"
 				}
 				b.moves = append(b.moves, m)
+				b.levels[account] = append(b.levels[account], level{d, is})
 			}
 			was = is
 		}
@@ -305,9 +326,12 @@ func (b *book) kpis(s span) map[string]*big.Rat {
 	for _, m := range b.moves {
 		switch {
 		case m.kind == "new" && within(m.day, s.start):
-			fresh++
-			freshMRR.Add(freshMRR, m.amount)
-			if m.paid {
+			// Customers from before costs are known stand against no cost.
+			if !m.day.Before(b.costsFrom) {
+				fresh++
+				freshMRR.Add(freshMRR, m.amount)
+			}
+			if m.paid && !m.day.Before(b.mediaFrom) {
 				freshPaid++
 			}
 		case m.kind == "churn" && within(m.day, s.window):
@@ -321,12 +345,12 @@ func (b *book) kpis(s span) map[string]*big.Rat {
 	out := map[string]*big.Rat{"mrr": mrr}
 
 	media := b.mediaBetween(s.start, s.read)
-	if b.hasCosts {
+	if !b.costsFrom.IsZero() && !s.read.Before(b.costsFrom) {
 		all := new(big.Rat).Add(media, b.costs(s.start, s.read, ""))
 		out["cac_blended"] = ratio(all, whole(fresh))
 		out["payback_months"] = ratio(all, new(big.Rat).Mul(freshMRR, b.f.margin))
 	}
-	if len(b.f.spend) > 0 {
+	if !b.mediaFrom.IsZero() && !s.read.Before(b.mediaFrom) {
 		out["cac_paid"] = ratio(new(big.Rat).Add(media, b.costs(s.start, s.read, "agency")), whole(freshPaid))
 	}
 

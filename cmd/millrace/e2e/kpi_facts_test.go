@@ -21,6 +21,7 @@ type facts struct {
 	contacts, crmCompanies, forms, deals, history, stages      []record
 	customers, subscriptions, items, prices, invoices, changes []record
 	spend, campaigns, events                                   []record
+	charges, refunds, traffic                                  []record
 	associations                                               map[string][]record // by contact
 	contactIDs, companyIDs                                     map[string]bool     // of the CRM, deleted ones too
 
@@ -31,6 +32,7 @@ type facts struct {
 	qualified         map[string]bool   // by stage id
 	margin            *big.Rat
 	capMonths         int64
+	funnelDays        int
 	quotes            map[string][]quote // by currency, in time
 	units             map[string]int     // minor units that are not two
 	costs             []cost
@@ -84,6 +86,7 @@ func readFacts(dir string, l lake, now time.Time) (*facts, error) {
 		"stripe.customers": &f.customers, "stripe.subscriptions": &f.subscriptions, "stripe.subscription_items": &f.items, "stripe.prices": &f.prices,
 		"stripe.invoices": &f.invoices, "stripe.events": &f.changes,
 		"google_ads.campaign_daily": &f.spend, "google_ads.campaigns": &f.campaigns, "segment.events": &f.events,
+		"stripe.charges": &f.charges, "stripe.refunds": &f.refunds, "ga4.sessions_daily": &f.traffic,
 	} {
 		if *into, err = l.stream(name); err != nil {
 			return nil, err
@@ -114,7 +117,7 @@ func readFacts(dir string, l lake, now time.Time) (*facts, error) {
 func (f *facts) readSeeds(dir string) error {
 	f.channels, f.freeMail, f.roles, f.legalForms = map[string]channel{}, map[string]string{}, map[string]bool{}, map[string]bool{}
 	f.countries, f.qualified, f.quotes, f.units = map[string]string{}, map[string]bool{}, map[string][]quote{}, map[string]int{}
-	f.margin, f.capMonths = big.NewRat(4, 5), 60
+	f.margin, f.capMonths, f.funnelDays = big.NewRat(4, 5), 60, 90
 	for name, row := range map[string]func(map[string]string) error{
 		"channels": func(r map[string]string) error {
 			f.channels[r["kind"]+"/"+r["value"]] = channel{r["channel"], r["is_paid"] == "true"}
@@ -141,6 +144,8 @@ func (f *facts) readSeeds(dir string) error {
 				f.margin = v
 			case "ltv_cap_months":
 				f.capMonths = v.Num().Int64()
+			case "funnel_days":
+				f.funnelDays = int(v.Num().Int64())
 			}
 			return nil
 		},

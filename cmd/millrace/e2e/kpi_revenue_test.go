@@ -51,6 +51,7 @@ type step struct {
 // contract is one subscription item.
 type contract struct {
 	customer string
+	currency string
 	steps    []step
 }
 
@@ -87,8 +88,8 @@ func (f *facts) monthly(priceID string, quantity int64, d *discount) *big.Rat {
 		if off, err := number(d.Coupon.PercentOff.String()); err == nil {
 			total.Sub(total, new(big.Rat).Mul(total, off.Quo(off, big.NewRat(100, 1))))
 		}
-		if off, err := number(d.Coupon.AmountOff.String()); err == nil {
-			total.Sub(total, f.major(off, currency))
+		if d.Coupon.AmountOff != "" {
+			panic("the simulated vendor gives amounts off; share them among the items of the subscription here too")
 		}
 		if total.Sign() < 0 {
 			return nothing
@@ -105,6 +106,12 @@ func (f *facts) monthly(priceID string, quantity int64, d *discount) *big.Rat {
 		return nothing
 	}
 	return total.Mul(total, rate)
+}
+
+// currencyOf is the currency of a price.
+func (f *facts) currencyOf(price string) string {
+	p, _ := f.price(price)
+	return strings.ToUpper(p.text("currency"))
 }
 
 // price is a listed price, or one that only a subscription item has.
@@ -147,7 +154,7 @@ func (f *facts) contracts() []*contract {
 		id := s.text("id")
 		byItem := map[string]*contract{}
 		for _, i := range itemsOf[id] {
-			byItem[i.text("id")] = &contract{customer: s.text("customer_id")}
+			byItem[i.text("id")] = &contract{customer: s.text("customer_id"), currency: f.currencyOf(i.text("price_id"))}
 		}
 		first, last := f.fromEvents(eventsOf[id], byItem, s)
 		f.before(first, s, itemsOf[id], billsOf[id], byItem)
@@ -184,7 +191,7 @@ func (f *facts) fromEvents(events []record, byItem map[string]*contract, s recor
 			there[i.ID] = true
 			c := byItem[i.ID]
 			if c == nil { // since removed
-				c = &contract{customer: s.text("customer_id")}
+				c = &contract{customer: s.text("customer_id"), currency: f.currencyOf(i.Price.ID)}
 				byItem[i.ID] = c
 			}
 			worth := nothing

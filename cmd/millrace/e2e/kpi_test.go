@@ -133,7 +133,7 @@ func bookOf(t *testing.T, dir string, l lake, now time.Time) *book {
 func everyPeriod(t *testing.T, dir string, b *book) {
 	t.Helper()
 	r := must(t, dir, nil, "query", "--target", "prod", "--json", "select grain, coalesce(period_start::varchar, '') as period, kpi, value::varchar as value "+
-		"from metrics.kpi where dimension = 'total' and kpi in ('"+strings.Join(sevenKPIs, "', '")+"')")
+		"from metrics.kpi where dimension = 'total' and kpi in ('"+strings.Join(allKPIs(), "', '")+"')")
 	var rows []struct {
 		Grain, Period, KPI string
 		Value              *string
@@ -165,14 +165,18 @@ func everyPeriod(t *testing.T, dir string, b *book) {
 			k += s.start.Format("2006-01-02")
 		}
 		mine := b.kpis(s)
+		b.more(s, mine)
 		for _, v := range mine {
 			if v != nil {
 				stated++
 			}
 		}
 		if s.grain == "all" {
-			for _, name := range sevenKPIs {
-				t.Logf("%-18s project %18s  independent %18s", name, show(ours[k][name]), show(mine[name]))
+			for _, name := range allKPIs() {
+				t.Logf("%-24s project %18s  independent %18s", name, show(ours[k][name]), show(mine[name]))
+				if !seldom[name] && ours[k][name] == nil {
+					t.Errorf("%s is not stated over everything", name)
+				}
 			}
 		}
 		for _, name := range unequal(ours[k], mine) {
@@ -186,13 +190,13 @@ func everyPeriod(t *testing.T, dir string, b *book) {
 // more than a millionth where they are large, since the money in them has four digits), or that only one side states.
 func unequal(a, b map[string]*big.Rat) []string {
 	var out []string
-	for _, k := range sevenKPIs {
+	for _, k := range allKPIs() {
 		x, y := a[k], b[k]
 		if x == nil && y == nil {
 			continue
 		}
 		near := big.NewRat(1, 200)
-		if k == "ltv_cac" || k == "payback_months" {
+		if k == "ltv_cac" || k == "payback_months" || exactly[k] {
 			near = big.NewRat(1, 20000)
 			if y != nil {
 				if part := new(big.Rat).Mul(y, big.NewRat(1, 1_000_000)); part.Cmp(near) > 0 {

@@ -111,7 +111,7 @@ func TestCheckSaysWhatToDo(t *testing.T) {
 		"newer one into config.version": func(o *Options) { o.Version = "v17" },
 		"the account spends in USD":     func(o *Options) { o.Currency = "EUR" },
 		"budgets need to say their":     func(o *Options) { o.Currency = "" },
-		"refresh token":                 func(o *Options) { o.RefreshToken = secret.New("old") },
+		"refresh_token":                 func(o *Options) { o.RefreshToken = secret.New("old") },
 	} {
 		o := options(base)
 		edit(o)

@@ -55,7 +55,7 @@ func night(t *testing.T, bulk, known, fresh int) (*desttest.Night, *twin.Twin) {
 }
 
 func TestSyncAndUndo(t *testing.T) {
-	for _, bulk := range []int{2000} {
+	for _, bulk := range []int{2000, 1} {
 		n, tw := night(t, bulk, 20, 15)
 		before := live(tw)
 		p, a, err := n.Whole()
@@ -91,7 +91,7 @@ func live(tw *twin.Twin) string {
 // One call in five fails, in every way that the twin knows, with collections and with jobs. In the end the org is as after
 // an undisturbed night, and nothing was made twice.
 func TestFailingOrg(t *testing.T) {
-	for _, bulk := range []int{2000} {
+	for _, bulk := range []int{2000, 1} {
 		calm, calmTwin := night(t, bulk, 20, 30)
 		if _, a, err := calm.Whole(); err != nil || a.Acked() != 50 {
 			t.Fatalf("%+v %v", a, err)
@@ -119,11 +119,33 @@ func TestFailingOrg(t *testing.T) {
 }
 
 func TestCrashAtEveryStep(t *testing.T) {
-	for _, bulk := range []int{2000} {
+	for _, bulk := range []int{2000, 1} {
 		steps := desttest.CrashEverywhere(t, func() (*desttest.Night, func() string) {
 			n, tw := night(t, bulk, 6, 4)
 			return n, func() string { return tw.Digest(false) }
 		})
 		t.Logf("bulk from %d: %d steps", bulk, steps)
+	}
+}
+
+// A job that fails in the middle says which rows it did not come to; they go again, and only they.
+func TestAJobThatFailsInTheMiddle(t *testing.T) {
+	n, tw := night(t, 1, 0, 6)
+	n.Rows[3]["title"] = "unprocessed!"
+	_, a, err := n.Whole()
+	if err != nil || a.Acked() != 6 {
+		t.Fatalf("%+v %v", a, err)
+	}
+	made, failed := 0, 0
+	for _, w := range tw.Writes() {
+		if w.Object == "salesforce.Contact" && w.Op == "create" {
+			made++
+		}
+		if w.Fields["state"] == "Failed" {
+			failed++
+		}
+	}
+	if made != 6 || failed != 1 {
+		t.Errorf("%d contacts were made, %d jobs failed", made, failed)
 	}
 }

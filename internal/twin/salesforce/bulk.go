@@ -27,7 +27,8 @@ const (
 // pollsUntilDone is how many times the info call says InProgress before the job is worked on.
 const pollsUntilDone = 2
 
-// Unprocessed as a first or last name makes a job fail at its row and leave the rest unprocessed: the way to ask the twin for that.
+// Unprocessed as a value makes the first job that holds it fail at its row and leave the rest unprocessed: the way to ask
+// the twin for that. Later jobs take it as any other text.
 const Unprocessed = "unprocessed!"
 
 func (a *API) jobs(c *call, rest []string) (any, error) {
@@ -173,8 +174,9 @@ func (a *API) carryOut(tx *store.Tx, d *store.Doc) error {
 	w := &work{s: tx.State(), o: o, keys: map[string]bool{}}
 	good, bad, left := [][]string{append([]string{"sf__Id", "sf__Created"}, head...)}, [][]string{append([]string{"sf__Id", "sf__Error"}, head...)}, [][]string{head}
 	state := complete
+	failedBefore := slices.ContainsFunc(tx.State().Docs.Table(jobTable).All(), func(x *store.Doc) bool { return x.Fields["state"] == failed })
 	for _, row := range rows[1:] {
-		if slices.Contains(row, Unprocessed) {
+		if slices.Contains(row, Unprocessed) && !failedBefore {
 			state = failed
 		}
 		if state == failed {

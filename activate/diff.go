@@ -88,8 +88,9 @@ const (
 	dropQueued    = "queued"    // on its way already
 	dropUnsettled = "unsettled" // sent, and the answer is not known: settle it first
 	dropRefused   = "refused_before"
-	dropUndone    = "undone"   // taken back; not sent again before it changes
-	dropNotOurs   = "not_ours" // gone from the relation, but the record was not made by us
+	dropUndone    = "undone"     // taken back; not sent again before it changes
+	dropNotOurs   = "not_ours"   // gone from the relation, but the record was not made by us
+	dropOther     = "not_failed" // a retry leaves alone what has not failed
 	dropTooLong   = "too_long"
 	dropNoOption  = "no_option"
 )

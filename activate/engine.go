@@ -35,6 +35,8 @@ type Engine struct {
 	// Again plans rows too that were refused, given up or taken back before in the same form: somebody has repaired what
 	// was in their way.
 	Again bool
+	// Only, with Again, plans nothing but rows that were refused or given up: a retry of dead letters, with the values of now.
+	Only bool
 
 	// At is called at every step that a crash could follow; an error ends the apply there and then, as a crash would.
 	// Nil outside tests.

@@ -270,12 +270,18 @@ func (e *Engine) waiting(ctx context.Context, scope string, df *difference, cs [
 		l, ok := latest[c.keyID]
 		same := ok && l.Hash == e.payloadHash(c)
 		switch {
+		case !ok && e.Only:
+			df.drops[dropOther]++
+			continue
 		case !ok:
 		case l.State == state.RowInflight || l.State == state.RowUnknown:
 			df.drops[dropUnsettled]++
 			continue
 		case same && (l.State == state.RowPending || l.State == state.RowRetry || l.State == state.RowAccepted):
 			df.drops[dropQueued]++
+			continue
+		case e.Only && l.State != state.RowRejected && l.State != state.RowDead:
+			df.drops[dropOther]++
 			continue
 		case e.Again:
 		case same && (l.State == state.RowRejected || l.State == state.RowDead):

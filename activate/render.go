@@ -221,7 +221,7 @@ func explainDrop(reason string) string {
 		dropNullKey: "without a key", dropDuplicate: "with a key that stands twice", dropBadKey: "with a key that is none", dropBadValue: "with a value that cannot be sent",
 		dropQueued: "on their way already", dropUnsettled: "sent, and not yet known whether they arrived", dropRefused: "refused before in this form", dropUndone: "taken back before in this form",
 		"no_consent": "without consent", "consent_denied": "who said no", "holdout": "in the control group", "shadow": "decided in shadow mode", "unknown_decision": "with a decision that is not in the log",
-		string(Capped): "reached often enough", string(OverBudget): "with no money left", dropNotOurs: "gone, but not made by us", dropTooLong: "with a value that is too long", dropNoOption: "with a value that is no option there",
+		string(Capped): "reached often enough", string(OverBudget): "with no money left", dropNotOurs: "gone, but not made by us", dropTooLong: "with a value that is too long", dropNoOption: "with a value that is no option there", dropOther: "that have not failed",
 		"replaced_decision": "with a decision that has been replaced", "no_subject": "without a subject to ask consent for", "gone": "not there any more", "changed_since": "changed by somebody since",
 	}
 	if w, ok := words[reason]; ok {

@@ -67,7 +67,7 @@ const patience = time.Minute
 // engine plans and applies for one session.
 func (a *app) engine(s *session) *activate.Engine {
 	return &activate.Engine{
-		State: s.state, Target: s.p.Target, RunID: s.run.ID, By: userName(a), Now: s.now,
+		State: s.state, Target: s.p.Target, Holdout: s.p.File.Holdout.Percent / 100, RunID: s.run.ID, By: userName(a), Now: s.now,
 		Clock: a.clock, Sleep: sleep, Rand: rand.Float64, Log: a.log, Patience: patience, At: a.at,
 		Open: func(ctx context.Context, id string) (activate.Warehouse, func() error, error) {
 			o := duck.Options{Locked: true, Threads: threads(s.p), MemoryLimit: memoryLimit(s.p)}
@@ -160,6 +160,10 @@ type syncSummary struct {
 	Waiting     string `json:"waiting,omitempty"` // why nothing or not everything was sent
 	Trouble     bool   `json:"trouble,omitempty"` // it waits because something went wrong, not for a person
 	Error       string `json:"error,omitempty"`
+	Earlier     int    `json:"earlier,omitempty"` // of the acknowledged ones, rows of plans that an earlier run had begun
+
+	plan *activate.Plan // that waits for a person
+	fate *activate.Applied
 }
 
 // act plans every sync and applies what its limits approve. What waits for a person is said, and does nothing.
@@ -191,6 +195,7 @@ func (a *app) act(ctx context.Context, s *session) ([]syncSummary, error) {
 		}
 		out = append(out, sum)
 		a.saySync(sum, a.since(began))
+		errs.Add(a.sayHealth(ctx, s, sum))
 	}
 	return out, fault.Handled(errs.Or())
 }
@@ -208,6 +213,7 @@ func (a *app) actOne(ctx context.Context, e *activate.Engine, s *activate.Sync) 
 		return sum, err
 	}
 	sum.take(left)
+	sum.Earlier = sum.Acked
 	if left != nil && left.Stopped != "" {
 		sum.Waiting, sum.Trouble = left.Stopped, left.Trouble
 		return sum, nil
@@ -227,15 +233,65 @@ func (a *app) actOne(ctx context.Context, e *activate.Engine, s *activate.Sync) 
 		sum.Waiting = "planned only: " + plan.NotLive
 		return sum, nil
 	case plan.State != state.PlanApproved && plan.State != state.PlanApplying:
+		sum.plan = plan
 		sum.Waiting = fmt.Sprintf("waits for a person until %s: %s; millrace approve %s", plan.Expires.Format("2006-01-02 15:04 MST"), breakerText(plan), plan.ID)
 		return sum, nil
 	}
 	done, err := e.Apply(ctx, s, d, plan.ID)
+	sum.fate = done
 	sum.take(done)
 	if done != nil && done.Stopped != "" {
 		sum.Waiting, sum.Trouble = done.Stopped, done.Trouble
 	}
 	return sum, err
+}
+
+// failingShare is the part of a plan's rows that must fail before it is called a pattern; single refusals are not.
+const (
+	failingShare = 0.2
+	failingRows  = 5
+)
+
+// sayHealth asks people about a plan that waits, once, and tells them once when a sync begins to fail and once when it is
+// well again.
+func (a *app) sayHealth(ctx context.Context, s *session, sum syncSummary) error {
+	if sum.plan != nil {
+		asked, err := s.state.Health.Asked(ctx, sum.plan.ID, a.clock().UTC())
+		if err != nil {
+			return err
+		}
+		if !asked {
+			a.announce(ctx, "asked about plan "+sum.plan.ID, sum.plan.Question())
+		}
+	}
+	now, why := state.Well, ""
+	bad := sum.Rejected + sum.Unknown
+	switch {
+	case sum.Error != "":
+		now, why = state.Failing, sum.Error
+	case sum.Trouble:
+		now, why = state.Failing, sum.Waiting
+	case sum.Verdict == activate.VerdictBlocked:
+		now, why = state.Failing, sum.Waiting
+	case bad >= failingRows && float64(bad) >= failingShare*float64(bad+sum.Acked):
+		now, why = state.Failing, fmt.Sprintf("%d of %d rows were rejected or are not known", bad, bad+sum.Acked)
+		if sum.fate != nil && len(sum.fate.Problems) > 0 {
+			why += ": " + sum.fate.Problems[0].Message
+		}
+	case sum.Planned == 0 && sum.Acked == 0 && sum.Waiting != "":
+		return nil // it was not tried: neither well nor ill
+	}
+	news, err := s.state.Health.Note(ctx, sum.Sync, now, why, a.clock().UTC())
+	if err != nil || !news {
+		return err
+	}
+	if now == state.Failing {
+		a.announce(ctx, sum.Sync+" fails", fmt.Sprintf("Sync %s to %s fails since %s.\n%s\nYou are told once; see: millrace activate log %s --state rejected,dead,unknown\n",
+			sum.Sync, sum.Destination, s.now.Format("2006-01-02 15:04 MST"), why, sum.Sync))
+		return nil
+	}
+	a.announce(ctx, sum.Sync+" is well again", fmt.Sprintf("Sync %s to %s is well again.\n", sum.Sync, sum.Destination))
+	return nil
 }
 
 func (s *syncSummary) take(r *activate.Applied) {
@@ -269,6 +325,11 @@ func (a *app) saySync(s syncSummary, took time.Duration) {
 		a.con.Step("sync", console.Fail, name, fmt.Sprintf("%s planned, %s acknowledged, the rest waits: %s", console.Count(int64(s.Planned), "row"), console.Thousands(int64(s.Acked)), s.Waiting), took)
 	case s.Waiting != "":
 		a.con.Step("sync", "HOLD", name, fmt.Sprintf("%s planned, %s", console.Count(int64(s.Planned), "row"), s.Waiting), took)
+	case s.Planned == 0 && s.Acked > 0:
+		a.con.Step("sync", console.OK, name, fmt.Sprintf("nothing new to send; %s of an earlier plan acknowledged", console.Count(int64(s.Acked), "row")), took)
+	case s.Earlier > 0:
+		a.con.Step("sync", console.OK, name, fmt.Sprintf("%s planned, %s acknowledged, %s of them of an earlier plan", console.Count(int64(s.Planned), "row"), console.Thousands(int64(s.Acked)),
+			console.Thousands(int64(s.Earlier))), took)
 	case s.Planned == 0 && s.Acked == 0:
 		a.con.Step("sync", console.Skip, name, "nothing to send", took)
 	default:

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -17,7 +19,7 @@ import (
 )
 
 func newPlanCmd(a *app) *cobra.Command {
-	var show string
+	var show, html string
 	var list, fail, again bool
 	cmd := &cobra.Command{
 		Use:     "plan [SYNC...]",
@@ -29,18 +31,20 @@ stores it as a plan. It sends nothing. A plan inside its limits is approved by t
 		Example: `  millrace plan
   millrace plan hubspot_scores --json
   millrace plan --show p_3f2a9c71d0e4
+  millrace plan --html plans.html
   millrace plan --list`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case show != "":
-				return a.planShow(cmd.Context(), show)
+				return a.planShow(cmd.Context(), show, html)
 			case list:
 				return a.planList(cmd.Context(), args)
 			}
-			return a.planNow(cmd.Context(), args, fail, again)
+			return a.planNow(cmd.Context(), args, planOptions{fail, again, html})
 		},
 	}
 	cmd.Flags().StringVar(&show, "show", "", "show a stored plan")
+	cmd.Flags().StringVar(&html, "html", "", "write the plans to this file as a page, too")
 	cmd.Flags().BoolVar(&list, "list", false, "list stored plans, newest first")
 	cmd.Flags().BoolVar(&again, "again", false, "plan rows too that were refused, given up or taken back before in the same form")
 	cmd.Flags().BoolVar(&fail, "fail-on-pending", false, "exit 4 when a plan waits for a person or is stopped by its limits")
@@ -163,8 +167,27 @@ func (a *app) chosenSyncs(p *project.Project, names []string) ([]*activate.Sync,
 	return slices.DeleteFunc(all, func(s *activate.Sync) bool { return !wanted(names, s.Name) }), nil
 }
 
+// planOptions say how plans are made and shown.
+type planOptions struct {
+	fail  bool   // exit 4 when one waits or is stopped
+	again bool   // rows too that were refused or taken back before
+	html  string // file for a page
+}
+
+// writePage writes plans as a page.
+func writePage(path string, plans []*activate.Plan) error {
+	var b bytes.Buffer
+	if err := activate.WriteHTML(&b, plans); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
+		return &fault.Error{File: path, Key: "--html", Msg: "the page cannot be written", Err: err, Hint: "Name a file in a folder that exists."}
+	}
+	return nil
+}
+
 // planNow plans the named syncs. One that fails stops no other.
-func (a *app) planNow(ctx context.Context, names []string, fail, again bool) (err error) {
+func (a *app) planNow(ctx context.Context, names []string, o planOptions) (err error) {
 	s, err := a.begin(ctx, "plan")
 	if err != nil {
 		return err
@@ -182,7 +205,7 @@ func (a *app) planNow(ctx context.Context, names []string, fail, again bool) (er
 		return err
 	}
 	e := a.engine(s)
-	e.Again = again
+	e.Again = o.again
 	var errs fault.List
 	for _, sync := range list {
 		p, err := a.planOne(ctx, e, sync)
@@ -203,11 +226,14 @@ func (a *app) planNow(ctx context.Context, names []string, fail, again bool) (er
 			return err
 		}
 	}
+	if o.html != "" {
+		errs.Add(writePage(o.html, plans))
+	}
 	if err := errs.Or(); err != nil {
 		return fault.Handled(err)
 	}
 	for _, p := range plans {
-		if fail && (p.State == state.PlanWaiting || p.State == state.PlanBlocked) {
+		if o.fail && (p.State == state.PlanWaiting || p.State == state.PlanBlocked) {
 			return exitWith(fault.ExitDiffer)
 		}
 	}
@@ -223,7 +249,7 @@ func (a *app) planOne(ctx context.Context, e *activate.Engine, s *activate.Sync)
 	return e.Plan(ctx, s, d)
 }
 
-func (a *app) planShow(ctx context.Context, id string) error {
+func (a *app) planShow(ctx context.Context, id, html string) error {
 	s, done, err := a.stateless(ctx)
 	if err != nil {
 		return err
@@ -232,6 +258,11 @@ func (a *app) planShow(ctx context.Context, id string) error {
 	p, err := a.engine(s).Load(ctx, id)
 	if err != nil {
 		return err
+	}
+	if html != "" {
+		if err := writePage(html, []*activate.Plan{p}); err != nil {
+			return err
+		}
 	}
 	verdicts, err := s.state.Plans.Approvals(ctx, id)
 	if err != nil {
@@ -416,7 +447,7 @@ func stoppedHint(r *activate.Applied) string {
 	if r.Stopped != "" {
 		return r.Stopped + ". Rows that were not sent wait for `millrace apply`."
 	}
-	return "See the reasons above, or `millrace query \"from ops.rows where sync = '" + r.Sync + "'\"` after the next run."
+	return "See the reasons above, or `millrace activate log " + r.Sync + " --state rejected,dead,unknown`."
 }
 
 // worst keeps the exit code of a usage error or of a pending approval above that of handled failures.

@@ -27,6 +27,7 @@ func (a *app) commands() []*cobra.Command {
 		newApproveCmd(a),
 		newApplyCmd(a),
 		newUndoCmd(a),
+		newActivateCmd(a),
 		newStopCmd(a),
 		newStartCmd(a),
 		newReportCmd(a),

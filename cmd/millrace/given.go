@@ -110,6 +110,7 @@ func givenSyncs() transform.Given {
 			{Name: "rejected", Type: "BIGINT", Description: "Rows that it refused for good."},
 			{Name: "unknown", Type: "BIGINT", Description: "Rows of which it is not known whether they arrived."},
 			{Name: "waiting", Type: "BIGINT", Description: "Rows that were not sent yet."},
+			{Name: "not_sent", Type: "BIGINT", Description: "Rows that will not be sent: replaced by a newer plan, stopped before sending, or of a plan that lapsed or was refused."},
 			{Name: "requested_by", Type: "VARCHAR", Description: "Who asked for the plan."},
 			{Name: "created_at", Type: "TIMESTAMP", Description: "Logical time of the plan (UTC)."},
 			{Name: "finished_at", Type: "TIMESTAMP", Description: "When every row had an outcome (UTC).", Tags: operationalTag("ops.syncs", "finished_at")},
@@ -140,8 +141,14 @@ func syncRows(ctx context.Context, db *state.DB) ([][]any, error) {
 		acked := n[state.RowAcked] + n[state.RowSettled] + n[state.RowUndone]
 		rejected := n[state.RowRejected] + n[state.RowDead]
 		unknown := n[state.RowUnknown] + n[state.RowInflight] + n[state.RowShortfall]
+		// What a newer plan replaced, the gate stopped, or nobody will send any more, waits for nobody.
+		gone := n[state.RowSuperseded] + n[state.RowCancelled]
+		rest := max(0, body.Changes-int64(acked+rejected+unknown+gone))
+		if p.State == state.PlanVoid || p.State == state.PlanRefused {
+			gone, rest = gone+int(rest), 0
+		}
 		out = append(out, []any{p.Sync, body.Destination, body.Object, p.ID, p.Kind, p.Verdict, p.State, body.Changes, int64(acked), int64(rejected), int64(unknown),
-			max(0, body.Changes-int64(acked+rejected+unknown)), p.By, p.Created, instant(p.Ended)})
+			rest, int64(gone), p.By, p.Created, instant(p.Ended)})
 	}
 	return out, nil
 }

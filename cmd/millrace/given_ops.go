@@ -35,12 +35,15 @@ func givenOps(ctx context.Context, db *state.DB) ([]transform.Given, error) {
 // digests leave them out (P4). Logical times stay in. key_id is hashed with a key that each project has for itself.
 func operationalTag(table, column string) []string {
 	operational := map[string][]string{
-		"ops.plans":     {"plan_id", "build_id", "ended_at"},
-		"ops.syncs":     {"plan_id", "finished_at"},
-		"ops.breakers":  {"plan_id"},
-		"ops.approvals": {"plan_id", "position"},
-		"ops.rows":      {"outbox_id", "plan_id", "key_id", "attempts", "undoes", "created_at", "updated_at"},
-		"decisions.log": {"relation_version", "build_id"}, // both follow from the ids of loads
+		"ops.plans":       {"plan_id", "build_id", "ended_at"},
+		"ops.syncs":       {"plan_id", "finished_at"},
+		"ops.breakers":    {"plan_id"},
+		"ops.approvals":   {"plan_id", "position"},
+		"ops.rows":        {"outbox_id", "plan_id", "key_id", "attempts", "undoes", "created_at", "updated_at"},
+		"ops.edits":       {"outbox_id", "seen_at"},
+		"ops.sync_health": {"position", "changed_at"},
+		"ops.spend":       {"outbox_id", "changed_at"},
+		"decisions.log":   {"relation_version", "build_id"}, // both follow from the ids of loads
 	}
 	if slices.Contains(operational[table], column) {
 		return []string{"operational"}

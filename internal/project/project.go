@@ -22,6 +22,7 @@ import (
 
 	"millrace/internal/config"
 	"millrace/internal/fault"
+	"millrace/internal/secret"
 )
 
 // FileName is the file that makes a folder a project.
@@ -41,6 +42,7 @@ type File struct {
 	Currency Currency                  `yaml:"currency" default:"USD" example:"EUR" doc:"ISO 4217 code of the currency that amounts are reported in."`
 	Schedule config.Cron               `yaml:"schedule" example:"0 2 * * *" doc:"When the nightly job runs, in the project's time zone; doctor prints the crontab line."`
 	Limits   Limits                    `yaml:"limits" doc:"What a run may use and what is kept."`
+	Holdout  Holdout                   `yaml:"holdout" doc:"People and accounts to whom no sync sends anything."`
 	Alerts   Alerts                    `yaml:"alerts" doc:"Who is told when a run does not end well."`
 	Targets  config.Map[*TargetConfig] `yaml:"targets" doc:"Settings per target. dev and prod always exist; dev cannot send."`
 	Twin     *Twin                     `yaml:"twin" doc:"Simulated vendors that the project reads and writes instead of real ones; every command that needs them starts them."`
@@ -68,7 +70,23 @@ type Limits struct {
 
 // Alerts say who is told.
 type Alerts struct {
+	OnWaiting config.Strings `yaml:"on_waiting" example:"[\"mail\", \"-s\", \"millrace asks\", \"data@example.com\"]" doc:"Command and its arguments, started under prod once for each plan that waits for a person, and once when a sync begins to fail or is well again; what is asked or said is its standard input."`
+	Slack     *SlackAlerts   `yaml:"slack" doc:"Slack channel that is told the same."`
 	OnFailure config.Strings `yaml:"on_failure" example:"[\"mail\", \"-s\", \"millrace failed\", \"data@example.com\"]" doc:"Command and its arguments, started after a run under prod that did not end well; the summary is its standard input."`
+}
+
+// SlackAlerts is the channel in which people are asked and told.
+type SlackAlerts struct {
+	Token   secret.String `yaml:"token" required:"true" doc:"Bot token with chat:write." example:"${SLACK_TOKEN}"`
+	Channel string        `yaml:"channel" required:"true" doc:"Id of the channel." example:"C0123456789"`
+	BaseURL string        `yaml:"base_url" default:"https://slack.com/api" doc:"Address of the API."`
+	Private bool          `yaml:"allow_private" doc:"Allow a private or loopback address (simulators)."`
+}
+
+// Holdout is the part of all people and accounts to whom nothing is sent, so that what everything together does can be
+// measured against them.
+type Holdout struct {
+	Percent float64 `yaml:"percent" min:"0" max:"50" doc:"Share of people and accounts in per cent."`
 }
 
 // TargetConfig overrides the project's settings for one target.

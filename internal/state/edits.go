@@ -87,3 +87,9 @@ func (s Health) Note(ctx context.Context, sync, now, message string, at time.Tim
 	})
 	return news, err
 }
+
+// Asked notes that people were asked about a plan, and reports whether they had been before.
+func (s Health) Asked(ctx context.Context, planID string, at time.Time) (before bool, err error) {
+	n, err := s.d.exec(ctx, "record that people were asked", `insert into meta (name, value) values (?, ?) on conflict (name) do nothing`, "asked "+planID, at.UTC().Format(timeLayout))
+	return n == 0, err
+}

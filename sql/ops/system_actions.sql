@@ -16,11 +16,12 @@ columns:
   acknowledged: {description: Rows that the other system said yes to; null for decisions.}
   rejected: {description: Rows that it refused for good; null for decisions.}
   unknown: {description: Rows of which it is not known whether they arrived; null for decisions.}
-  waiting: {description: Rows that were not sent; null for decisions.}
+  waiting: {description: Rows that wait to be sent; null for decisions.}
+  not_sent: {description: "Rows that will not be sent: replaced by a newer plan, stopped before sending, or of a plan that lapsed or was refused; null for decisions."}
   last_at: {description: Latest decision or plan (UTC)., data_tests: [not_null]}
 data_tests:
   - unique_combination: {columns: [action_date, kind, name, action, state]}
-  - expression: "kind = 'decision' or acknowledged + rejected + unknown + waiting = subjects"
+  - expression: "kind = 'decision' or acknowledged + rejected + unknown + waiting + not_sent = subjects"
 --- */
 with decided as (
   select
@@ -34,6 +35,7 @@ with decided as (
     null::bigint as rejected,
     null::bigint as unknown,
     null::bigint as waiting,
+    null::bigint as not_sent,
     max(decisions.decided_at) as last_at
   from decisions.current as decisions
   cross join meta.run
@@ -51,6 +53,7 @@ sent as (
     sum(syncs.rejected)::bigint as rejected,
     sum(syncs.unknown)::bigint as unknown,
     sum(syncs.waiting)::bigint as waiting,
+    sum(syncs.not_sent)::bigint as not_sent,
     max(syncs.created_at) as last_at
   from ops.syncs
   cross join meta.run

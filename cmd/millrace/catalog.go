@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"millrace/activate"
+	"millrace/activate/googleads"
 	"millrace/activate/googledm"
 	"millrace/activate/hubspot"
 	"millrace/activate/linkedin"
@@ -62,6 +63,8 @@ func destinations() []activate.Connector {
 	list := []activate.Connector{
 		hubspot.Connector(),
 		googledm.Connector(),
+		googledm.Conversions(),
+		googleads.Connector(),
 		postgres.Connector(),
 		salesforce.Connector(),
 		webhook.Connector(),

@@ -188,6 +188,9 @@ func compareEmail(v *view) *comparison {
 			case jaroWinkler(s, t) >= 0.9:
 				level = emailAlike
 			}
+			if m, n := digits(locals[x]), digits(locals[y]); level == emailTypo && m != n && (m == "" || n == "") {
+				level = emailDiffers // jane7 is there because jane was taken
+			}
 			if level == emailLocal || level == emailAlike {
 				m, n := locals[x], locals[y]
 				switch {

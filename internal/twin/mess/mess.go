@@ -233,7 +233,7 @@ func (m *maker) person(n int) {
 	p.jobs = []job{m.job(p, c, d)}
 	if d.chance(130) { // changed jobs
 		p.jobs = append(p.jobs, m.job(p, m.companies[d.n(len(m.companies))], d))
-		if old := p.jobs[0]; d.chance(500) && old.email != "" {
+		if old := p.jobs[0]; d.chance(150) && old.email != "" {
 			// The address was given to somebody else whom it fits: jane@ to another Jane, jsmith@ to another J. Smith.
 			q := &person{n: len(m.people) + 1, given: p.given, family: p.family, home: &home{}, mobile: m.cell(c.country, d), device: d.token(12)}
 			local, _, _ := strings.Cut(old.email, "@")
@@ -346,6 +346,9 @@ func (m *maker) reachOf(entity, reachable int) {
 		sort.Ints(ks)
 	}
 	for i, r := range m.rows {
+		if r[entity] == "" {
+			continue
+		}
 		ks := parts[r[entity]]
 		at, last := 0, -1
 		for _, k := range ks { // which of the entity's parts it is

@@ -43,6 +43,11 @@ func builtinSets() ([]string, error) {
 	return names, nil
 }
 
+// readsInstead names the sets that read a warehouse's tables where another set reads the tool itself.
+func readsInstead() map[string]string {
+	return map[string]string{"fivetran_hubspot": "hubspot", "fivetran_stripe": "stripe", "fivetran_ads": "google_ads"}
+}
+
 // builtinFiles are the files of a project that was started with the named sets, by path: those that upgrade follows, and
 // those that belong to the person from the start. A set wins over base, so it may bring its own version of a file.
 func builtinFiles(with []string) (followed, own map[string][]byte, err error) {
@@ -55,6 +60,11 @@ func builtinFiles(with []string) (followed, own map[string][]byte, err error) {
 	}
 	roots := []string{"builtin/base"}
 	var errs fault.List
+	for dump, direct := range readsInstead() {
+		if has(with, dump) && has(with, direct) {
+			errs.Add(&fault.Error{Key: "--with", Value: dump + "," + direct, Msg: "both fill the same relations of sql/staging, one from a warehouse's tables and one from the tool itself", Hint: "Choose one of them."})
+		}
+	}
 	for _, w := range with {
 		if !has(known, w) {
 			hint := fault.DidYouMean(w, known)

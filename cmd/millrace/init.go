@@ -42,7 +42,7 @@ Nothing is overwritten: if a file is there already with another text, nothing at
 	f.StringVar(&p.name, "name", "", "name of the project (default: the folder's name)")
 	f.StringVar(&p.zone, "time-zone", "", "IANA time zone of business dates and schedules (default UTC)")
 	f.StringVar(&p.currency, "currency", "", "ISO 4217 code of the currency of reports (default USD)")
-	f.StringSliceVar(&p.with, "with", nil, "tools to start with, separated by commas: ga4, google_ads, hubspot, segment, slack, stripe")
+	f.StringSliceVar(&p.with, "with", nil, "tools to start with, separated by commas: ga4, google_ads, hubspot, segment, slack, stripe; or their tables in a warehouse: fivetran_ads, fivetran_hubspot, fivetran_stripe")
 	f.StringVar(&p.example, "example", "", "start from an example with sample data instead: crm-opportunities")
 	return cmd
 }

@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -169,6 +170,7 @@ func TestInitSets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sets = slices.DeleteFunc(sets, func(s string) bool { return readsInstead()[s] != "" }) // TestFivetranFixture runs those
 	l.must("init", "--with", strings.Join(sets, ","), l.dir)
 	var env strings.Builder
 	for k, v := range setEnv(srv.URL, files) {

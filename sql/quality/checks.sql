@@ -88,7 +88,7 @@ select
   status,
   case
     when status != 'fail' or not coalesce(value > hold_above, false) then 'none'
-    when broken - hold_above * checked_rows <= 1.282 * sqrt(checked_rows * hold_above * (1 - hold_above)) then 'none'
+    when broken - hold_above * checked_rows <= 1.282 * sqrt(greatest(checked_rows * hold_above * (1 - hold_above), 0)) then 'none'
     else 'hold'
   end as effect,
   relation,

@@ -247,13 +247,11 @@ func chooseKPIs(names []string, defs []*kpiDef) ([]*kpiDef, error) {
 		for _, d := range defs {
 			known = append(known, d.Name)
 		}
-		hint := fault.DidYouMean(want, known)
-		if hint == "" {
-			if near := holding(want, defs); near != "" {
-				hint = near
-			} else {
-				hint = "`millrace kpi` lists them."
-			}
+		hint := ""
+		if near := fault.Nearest(want, known); near != "" {
+			hint = fmt.Sprintf("Did you mean %q?", near)
+		} else if hint = holding(want, defs); hint == "" {
+			hint = "`millrace kpi` lists them."
 		}
 		return nil, &fault.Error{Value: name, Msg: "no KPI has this name", Hint: hint}
 	}

@@ -351,7 +351,7 @@ func (a *app) kpiListTable(list []kpiListing, at reports.Period) {
 	for _, r := range reasons {
 		a.con.Say("n/a  %s: %s", strings.Join(why[r], ", "), r)
 	}
-	a.con.Say("Slice one: millrace kpi cac --by channel --grain month. What it is in SQL: millrace show metrics.cac_paid, or --sql.")
+	a.con.Say("Slice one: millrace kpi cac --by channel --grain month. Its query: millrace kpi mrr --sql.")
 }
 
 // shortLabel is a period's name that fits over a column: Feb 2026, Q1 2026.

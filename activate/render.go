@@ -140,7 +140,8 @@ func (p *Plan) Question() string {
 	}
 	line("Who: %s in %s (%s).", who, p.Object, strings.Join(parts, ", "))
 	if m := p.Money; m != nil && m.Rows > 0 {
-		line("Money: %s goes from %s to %s %s.", m.Field, state.MoneyText(m.Before), state.MoneyText(m.After), m.Currency)
+		line("Money: %s of %s goes from %s to %s %s; with it %s of at most %s %s are committed.", m.Field, plural(m.Rows, "record"), state.MoneyText(m.Before), state.MoneyText(m.After), m.Currency,
+			state.MoneyText(m.Standing+m.After-m.Before), state.MoneyText(m.Limit), m.Currency)
 	} else {
 		line("Money: it changes no budget.")
 	}

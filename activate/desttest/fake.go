@@ -344,6 +344,9 @@ func NewAudience(w *World, batch int) *Audience {
 	return &Audience{base{w: w, caps: activate.Capabilities{Account: "acct", Ops: []activate.Op{activate.Add, activate.Remove}, MaxBatch: batch, Repeat: true, Undo: activate.UndoInverse}}}
 }
 
+// Expiring declares that a membership ends by itself after so many days.
+func (d *Audience) Expiring(days int) *Audience { d.caps.MemberDays = days; return d }
+
 // Once declares that a batch must not be sent twice.
 func (d *Audience) Once() *Audience { d.caps.Repeat = false; return d }
 

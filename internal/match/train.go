@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"math"
@@ -295,7 +296,7 @@ func sortTallies(out []tally) {
 				return 1
 			}
 		}
-		return 0
+		return cmp.Compare(a.n, b.n) // copies come with a pattern that is there already
 	})
 }
 

@@ -90,6 +90,18 @@ func (b *publishedBuild) preview(ctx context.Context, es []*entity, active, adde
 	if err != nil {
 		return nil, fault.Wrap(err, "read the ids")
 	}
+	if without != nil {
+		// What an override made one is compared as one, so the evidence inside is not at hand: what was one before is taken to
+		// be one again.
+		home := map[string]string{}
+		for _, m := range members {
+			if first, ok := home[m.Home]; ok {
+				links = append(links, identity.Link{Left: first, Right: m.Record})
+			} else {
+				home[m.Home] = m.Record
+			}
+		}
+	}
 	// Entities without a record here are not concerned: for the preview they are retired, unless one may come back.
 	mine := map[string]bool{}
 	for _, m := range members {
@@ -128,7 +140,7 @@ func (a *app) sayExpected(list []expectedEvent) {
 		n := console.Count(int64(len(e.Records)), "record")
 		switch e.Event {
 		case identity.EventMerge:
-			a.con.Say("Then %s will be %s: %s move, and %s leads there.", e.Other, to, n, e.Other)
+			a.con.Say("Then %s will be %s, with %s, and its id will lead there.", e.Other, to, n)
 		case identity.EventSplit:
 			a.con.Say("Then %s of %s will be %s.", n, e.Other, to)
 		case identity.EventMove:

@@ -331,7 +331,7 @@ func Check(o Override, active []Override) error {
 			steps = append(steps, c...)
 		}
 		if known {
-			return already(tell(firstOfEach(steps)), steps)
+			return already("they must be one", steps)
 		}
 	case Split:
 		var steps []Step
@@ -344,25 +344,15 @@ func Check(o Override, active []Override) error {
 				steps = append(steps, before.Cannot[i])
 			}
 		}
-		return already("override "+name(steps[0].ID)+" keeps them apart", steps)
+		return already("they are kept apart", steps)
 	case Block, Prefer:
 		for _, x := range same {
 			if x.Kind == o.Kind && x.Attribute == o.Attribute && x.Value == o.Value && slices.Equal(x.Left, o.Left) {
-				return already("override "+name(x.ID)+" says so", []Step{{ID: x.ID}})
+				return already("the same value", []Step{{ID: x.ID}})
 			}
 		}
 	}
 	return nil
-}
-
-func firstOfEach(steps []Step) []Step {
-	var out []Step
-	for _, s := range steps {
-		if !slices.Contains(out, s) {
-			out = append(out, s)
-		}
-	}
-	return out
 }
 
 func already(what string, steps []Step) error {
@@ -374,7 +364,7 @@ func already(what string, steps []Step) error {
 			list = append(list, name(s.ID))
 		}
 	}
-	return &fault.Error{Msg: "this is said already: " + what, Hint: "Nothing was recorded. It holds until " + strings.Join(list, ", ") + " is undone."}
+	return &fault.Error{Msg: "this is said already by " + strings.Join(list, " and ") + ": " + what, Hint: "Nothing was recorded."}
 }
 
 // shape refuses what cannot mean anything.

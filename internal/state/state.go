@@ -49,6 +49,7 @@ type DB struct {
 	Health     Health     // whether syncs are well
 	Overrides  Overrides  // what people said about who is who
 	Tombstones Tombstones // erased people who must not come back
+	Erasures   Erasures   // requests to forget people
 
 	db    *sql.DB
 	vault *Vault
@@ -84,7 +85,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 	db.Deliveries = Deliveries{db}
 	db.Decisions, db.Switches, db.Consents, db.Touches = Decisions{db}, Switches{db}, Consents{db}, Touches{db}
 	db.Plans, db.Outbox, db.Ledger = Plans{db}, Outbox{db}, Ledger{db}
-	db.Overrides, db.Tombstones = Overrides{db}, Tombstones{db}
+	db.Overrides, db.Tombstones, db.Erasures = Overrides{db}, Tombstones{db}, Erasures{db}
 	db.Spend, db.Edits, db.Health = Spend{db}, Edits{db}, Health{db}
 	if db.vault, err = openVault(ctx, db); err != nil {
 		pool.Close()

@@ -190,8 +190,36 @@ func (s *Edges) veto(a, b int32, x verdict) uint8 {
 		return 4
 	case x.total >= units(s.o.Cut) && x.total-x.support < units(s.o.Cut):
 		return 3
+	case x.total < units(s.o.Cut)+relatedMargin && !s.e.named(x) && (x.related <= -unit || !s.e.own(x)):
+		return 3
 	}
 	return 0
+}
+
+// relatedMargin is what a pair must have above the cut where its names do not say that they are one, and relatives or colleagues
+// could share all that the two share: a family's address and surname are not one person.
+const relatedMargin = 5 * unit
+
+// own reports whether the two agree on a value that is meant for one: an address, a number, a date of birth.
+func (e *engine) own(x verdict) bool {
+	for i, c := range e.comps {
+		if (c.identifier != nil && c.part != partDomain || c.dated) && x.pattern.level(i) == 1 {
+			return true
+		}
+	}
+	return false
+}
+
+// named reports whether the names of a pair agree in both parts, or a company's name does.
+func (e *engine) named(x verdict) bool {
+	if len(e.comps) == 0 || e.comps[0].part != partName {
+		return true
+	}
+	l := x.pattern.level(0)
+	if e.v.set.spec.Entity == Company {
+		return l >= companyExact && l <= companyAcronym
+	}
+	return l >= nameExact && l <= nameBothClose
 }
 
 // overLimit reports whether two records hold more different values of a column than one entity may.

@@ -12,6 +12,7 @@ import (
 	"sort"
 	"strings"
 
+	"millrace/extract"
 	"millrace/extract/landing"
 	"millrace/internal/atomicfile"
 	"millrace/internal/console"
@@ -85,6 +86,10 @@ func (a *app) countKeys(ctx context.Context, p *project.Project) error {
 				return fault.Wrap(err, "count the keys of %s", name)
 			}
 			changed = true
+			if c.Rows == 0 && load.Rows > 0 {
+				a.con.Step("extract", console.Warn, name, fmt.Sprintf("none of %s has a value in its key %s: they cannot be told apart, and each read adds them again",
+					console.Count(load.Rows, "row"), strings.Join(c.Key, ", ")), 0)
+			}
 			if c.Lost > 0 {
 				what := "are in it more than once"
 				if load.Disposition == landing.Merge {
@@ -107,6 +112,67 @@ func (a *app) countKeys(ctx context.Context, p *project.Project) error {
 		return fault.Wrap(err, "keep the counts of keys")
 	}
 	return atomicfile.Write(keyFile(p), text, 0o644)
+}
+
+// misnamedKey refuses a primary_key that is no column: neither declared nor, once the stream has landed, in what landed. A
+// stream that has not landed may have columns that nobody declared; then only a near miss of a declared one is refused.
+func misnamedKey(p *project.Project, source string, e project.StreamEntry, c project.StreamConfig) error {
+	known := map[string]bool{}
+	names := c.Columns.Keys()
+	for _, k := range names {
+		known[landing.Slug(k)] = true
+	}
+	landed := false
+	if loads, err := landing.Loads(p.RawDir(), source, e.Name); err == nil {
+		if m, ok := newestRows(loads); ok {
+			landed = true
+			for _, col := range m.Schema.Columns {
+				known[col.Name] = true
+				names = append(names, col.Name)
+			}
+		}
+	}
+	var errs fault.List
+	for _, k := range c.PrimaryKey {
+		if known[landing.Slug(k)] || known[k] {
+			continue
+		}
+		near := fault.Nearest(k, names)
+		if near == "" && !landed {
+			continue
+		}
+		hint := fault.DidYouMean(k, names)
+		if hint == "" {
+			hint = "Its columns are " + strings.Join(names, ", ") + "."
+		}
+		f := e.Node.Get("primary_key").Fault(hint, "is not a column of the stream, so its rows could not be told apart")
+		f.Value = k
+		errs.Add(f)
+	}
+	return errs.Or()
+}
+
+// placeKeyFaults gives errors about a stream's key the line of its file.
+func placeKeyFaults(list []source, streams []extract.StreamResult) {
+	for i := range streams {
+		r := &streams[i]
+		var f *fault.Error
+		if !errors.As(r.Err, &f) || f.Key != "primary_key" || f.File != "" {
+			continue
+		}
+		for _, s := range list {
+			if s.file.Name != r.Source {
+				continue
+			}
+			for _, e := range s.file.Streams {
+				if n := e.Node.Get("primary_key"); e.Name == r.Stream && !n.IsZero() {
+					pos := n.Pos()
+					r.Err = &fault.Error{File: s.file.Path, Line: pos.Line, Col: pos.Col, Key: "streams." + e.Original + ".primary_key", Value: f.Value, Msg: f.Msg, Hint: f.Hint, Exit: fault.ExitHandled}
+					r.Error = r.Err.Error()
+				}
+			}
+		}
+	}
 }
 
 // newestRows is the newest load that brought rows and still counts.

@@ -63,6 +63,7 @@ func (a *app) sources(p *project.Project) ([]source, error) {
 				off[e.Name] = true
 				continue
 			}
+			errs.Add(misnamedKey(p, f.Name, e, common))
 			s.streams = append(s.streams, extract.StreamParams{
 				Spec: extract.StreamSpec{
 					Name: e.Name, Original: e.Original, Schema: common.Schema(),

@@ -45,6 +45,7 @@ func (a *app) land(ctx context.Context, s *session, o landOptions) (extract.RunR
 		},
 	})
 	a.con.Done()
+	placeKeyFaults(list, res.Streams)
 	for _, r := range res.Streams {
 		a.sayLanded(r)
 	}

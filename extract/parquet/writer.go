@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"millrace/extract"
@@ -484,6 +486,9 @@ func (w *writer) commit(after landing.Checkpoint, complete bool) (landing.Manife
 		}
 		w.m.Schema.Columns = append(w.m.Schema.Columns, out)
 	}
+	if err := w.keyed(); err != nil {
+		return w.m, err
+	}
 	w.m.Changes = w.changes()
 	for i, types := range w.partTypes {
 		for _, c := range w.cols {
@@ -496,6 +501,27 @@ func (w *writer) commit(after landing.Checkpoint, complete bool) (landing.Manife
 		}
 	}
 	return w.m, w.l.commit(w.m)
+}
+
+// keyed refuses a load whose key is no column of it: its rows could never be merged, and only a later build would say so.
+func (w *writer) keyed() error {
+	if w.m.Rows == 0 {
+		return nil
+	}
+	names := make([]string, len(w.cols))
+	for i, c := range w.cols {
+		names[i] = c.Name
+	}
+	for _, k := range w.m.Schema.PrimaryKey {
+		if !slices.Contains(names, k) {
+			hint := fault.DidYouMean(k, names)
+			if hint == "" {
+				hint = "Its columns are " + strings.Join(names, ", ") + "."
+			}
+			return &fault.Error{Key: "primary_key", Value: k, Msg: "no row has such a column: nothing is committed", Hint: hint}
+		}
+	}
+	return nil
 }
 
 // primaryKey names the landed columns of the declared key.

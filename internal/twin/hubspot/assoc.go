@@ -13,6 +13,8 @@ var assocTypes = map[[2]string]int{
 	{"contacts", "companies"}: 279, {"companies", "contacts"}: 280, {"contacts", "deals"}: 4, {"deals", "contacts"}: 3,
 	{"deals", "companies"}: 341, {"companies", "deals"}: 342, {"tickets", "contacts"}: 16, {"contacts", "tickets"}: 15,
 	{"tickets", "companies"}: 339, {"companies", "tickets"}: 340, {"leads", "contacts"}: 578, {"contacts", "leads"}: 579,
+	{"notes", "contacts"}: 202, {"contacts", "notes"}: 201, {"notes", "companies"}: 190, {"companies", "notes"}: 189, {"notes", "deals"}: 214, {"deals", "notes"}: 213, {"notes", "tickets"}: 228, {"tickets", "notes"}: 227,
+	{"tasks", "contacts"}: 204, {"contacts", "tasks"}: 203, {"tasks", "companies"}: 192, {"companies", "tasks"}: 191, {"tasks", "deals"}: 216, {"deals", "tasks"}: 215, {"tasks", "tickets"}: 230, {"tickets", "tasks"}: 229,
 }
 
 // primaryTypes are the primary variants that a create may name.

@@ -167,6 +167,7 @@ func checkTime(p *store.Property, v string) (string, *fail) {
 func checkNew(t *store.Table, fields map[string]string) *fail {
 	need := map[string][]string{
 		"contacts": {"email", "firstname", "lastname"}, "companies": {"name", "domain"}, "deals": {"dealname"}, "tickets": {"hs_pipeline_stage"}, "leads": {"hs_lead_name"},
+		"notes": {"hs_timestamp"}, "tasks": {"hs_timestamp"},
 	}[t.Type]
 	for _, n := range need {
 		if fields[n] != "" {

@@ -25,7 +25,7 @@ func (s *Sim) defineProperties() {
 		return func(p *store.Property) { options(values...)(p); p.Defined = false }
 	}
 	for typ, group := range map[string]string{
-		"contacts": "contactinformation", "companies": "companyinformation", "deals": "dealinformation", "tickets": "ticketinformation", "leads": "lead_information",
+		"contacts": "contactinformation", "companies": "companyinformation", "deals": "dealinformation", "tickets": "ticketinformation", "leads": "lead_information", "notes": "engagement", "tasks": "engagement",
 	} {
 		def(typ, "hs_object_id", "Record ID", "number", "number", group, readOnly)
 		def(typ, "createdate", "Create Date", "datetime", "date", group, readOnly)
@@ -100,4 +100,14 @@ func (s *Sim) defineProperties() {
 	text("leads", g, [2]string{"hs_lead_name", "Lead Name"}, [2]string{"hs_pipeline", "Lead Pipeline"}, [2]string{"hs_pipeline_stage", "Lead Pipeline Stage"})
 	def("leads", "hs_lead_type", "Lead Type", "enumeration", "select", g, options("NEW_BUSINESS", "RE_ATTEMPT", "UPSELL", "ATTACH_OFFER"))
 	def("leads", "hs_lead_label", "Lead Label", "enumeration", "select", g, options("WARM", "HOT", "COLD"))
+
+	for typ, body := range map[string]string{"notes": "hs_note_body", "tasks": "hs_task_body"} {
+		text(typ, "engagement", [2]string{body, "Body"})
+		def(typ, "hs_timestamp", "Activity date", "datetime", "date", "engagement", nil)
+		def(typ, "millrace_id", "Millrace id", "string", "text", "engagement", func(p *store.Property) { p.Unique, p.Defined = true, false })
+	}
+	text("tasks", "engagement", [2]string{"hs_task_subject", "Task Title"})
+	def("tasks", "hs_task_status", "Task Status", "enumeration", "select", "engagement", options("NOT_STARTED", "IN_PROGRESS", "WAITING", "COMPLETED", "DEFERRED"))
+	def("tasks", "hs_task_priority", "Priority", "enumeration", "select", "engagement", options("NONE", "LOW", "MEDIUM", "HIGH"))
+	def("tasks", "hs_task_type", "Task Type", "enumeration", "select", "engagement", options("EMAIL", "CALL", "TODO"))
 }

@@ -127,7 +127,7 @@ const apiIDs = 900_000_000
 func newCRM() *CRM {
 	c := &CRM{tables: map[string]*Table{}}
 	for _, t := range [][2]string{
-		{"contacts", "0-1"}, {"companies", "0-2"}, {"deals", "0-3"}, {"tickets", "0-5"}, {"leads", "0-136"},
+		{"contacts", "0-1"}, {"companies", "0-2"}, {"deals", "0-3"}, {"tickets", "0-5"}, {"leads", "0-136"}, {"notes", "0-46"}, {"tasks", "0-27"},
 	} {
 		c.tables[t[0]] = &Table{
 			Type: t[0], TypeID: t[1], byID: map[int64]*Record{}, props: map[string]*Property{},

@@ -62,6 +62,9 @@ func restDeps(now func() time.Time) rest.Deps { return rest.Deps{Now: now} }
 func destinations() []activate.Connector {
 	list := []activate.Connector{
 		hubspot.Connector(),
+		hubspot.Lists(),
+		hubspot.Associations(),
+		hubspot.Engagements(),
 		googledm.Connector(),
 		googledm.Conversions(),
 		googleads.Connector(),

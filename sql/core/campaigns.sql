@@ -10,7 +10,7 @@ columns:
   name: {description: Name on the platform.}
   status: {description: Status on the platform.}
   channel: {description: Channel of the house's vocabulary., data_tests: [not_null]}
-  utm_campaign: {description: Campaign tag that it puts on landing pages.}
+  utm_campaign: {description: "Campaign tag that it puts on landing pages, by convention."}
   daily_budget: {description: Budget of a day in the account's currency.}
   currency: {description: Currency of the budget.}
 --- */
@@ -21,7 +21,7 @@ select
   campaigns.name,
   campaigns.status,
   coalesce(by_kind.channel, by_platform.channel, 'Other Campaigns') as channel,
-  campaigns.utm_campaign,
+  norm_utm_campaign(campaigns.utm_campaign) as utm_campaign,
   campaigns.daily_budget,
   upper(campaigns.currency) as currency
 from staging.ad_campaigns as campaigns

@@ -25,7 +25,7 @@ columns:
   lead_route: {description: Where a representative sent the lead - sales or nurture.}
   channel: {description: Channel that first brought the person; Unknown when no source says.}
   is_paid_channel: {description: True when that channel is paid media., data_tests: [not_null]}
-  campaign: {description: Campaign tag of the first touch.}
+  campaign: {description: "Campaign tag of the first touch, by convention."}
   crm_contact_id: {description: Id of the primary CRM contact - the earliest one - which syncs write to., pii: id}
   product_user_id: {description: Id in the product., pii: id}
   lead_date: {description: Day of the first form or of the first CRM contact., data_tests: [not_null]}
@@ -118,7 +118,7 @@ select
   crm.lead_route,
   coalesce(origins.channel, 'Unknown') as channel,
   coalesce(origins.is_paid, false) as is_paid_channel,
-  origins.utm_campaign as campaign,
+  norm_utm_campaign(origins.utm_campaign) as campaign,
   crm.crm_contact_id,
   golden.product_user_id,
   (coalesce(members.lead_at, members.first_seen_at, timestamp '1970-01-01') at time zone 'UTC' at time zone run.time_zone)::date as lead_date,

@@ -14,7 +14,7 @@ columns:
   kind: {description: form or visit., data_tests: [not_null, {accepted_values: {values: [form, visit]}}]}
   label: {description: Name of the form or path of the page.}
   channel: {description: Channel of the visit; Unknown when its tags say nothing., data_tests: [not_null]}
-  campaign: {description: Campaign tag.}
+  campaign: {description: "Campaign tag by convention: lower case, _ for blanks."}
 --- */
 with logins as (
   select records.product_user_id, min(membership.person_id) as person_id
@@ -31,8 +31,9 @@ happened as (
     submissions.submitted_at as occurred_at,
     'form' as kind,
     submissions.form_name as label,
-    nullif(regexp_extract(submissions.page_url, '[?&]utm_medium=([^&#]*)', 1), '') as medium,
-    nullif(regexp_extract(submissions.page_url, '[?&]utm_campaign=([^&#]*)', 1), '') as campaign
+    norm_url_param(submissions.page_url, 'utm_source') as source,
+    norm_url_param(submissions.page_url, 'utm_medium') as medium,
+    norm_url_param(submissions.page_url, 'utm_campaign') as campaign
   from staging.hubspot_form_submissions as submissions
   inner join identity.person_membership as membership on membership.record_key = submissions.record_key
   union all
@@ -42,6 +43,7 @@ happened as (
     visits.visited_at,
     'visit',
     visits.page_path,
+    visits.utm_source,
     visits.utm_medium,
     visits.utm_campaign
   from staging.web_visits as visits
@@ -57,9 +59,8 @@ select
   (happened.occurred_at at time zone 'UTC' at time zone run.time_zone)::date as touch_date,
   happened.kind,
   happened.label,
-  coalesce(channels.channel, 'Unknown') as channel,
-  happened.campaign
+  coalesce(norm_channel(happened.source, happened.medium, happened.campaign), 'Unknown') as channel,
+  norm_utm_campaign(happened.campaign) as campaign
 from happened
 cross join meta.run
 left join identity.person_accounts on person_accounts.person_id = happened.person_id
-left join seeds.channels on channels.kind = 'medium' and channels.value = lower(happened.medium)

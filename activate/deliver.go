@@ -155,6 +155,9 @@ func (r *delivery) due(ctx context.Context) ([]state.OutboxRow, error) {
 		bytes += size
 		out = append(out, x)
 	}
+	if len(out) > 0 {
+		r.stages[out[0].PlanID].done += len(out)
+	}
 	return out, nil
 }
 
@@ -337,7 +340,7 @@ func (r *delivery) weigh(o *outgoing) *state.Outcome {
 	reader := r.d.(Reader) // look gave records, so it is one
 	row, rec := o.row, o.record
 	op := Op(row.Op)
-	if op == Archive {
+	if op == Archive || op == Erase {
 		if !rec.Exists {
 			return r.acked(o, Result{Message: "it is not there any more"})
 		}
@@ -454,7 +457,7 @@ func (r *delivery) acked(o *outgoing, res Result) *state.Outcome {
 func (r *delivery) change(row state.OutboxRow, remote string, created bool, claim string, theirs map[string]json.RawMessage) *state.Change {
 	c := &state.Change{Scope: r.scope, KeyID: row.KeyID, Key: row.Payload.Key, Subject: row.Subject, RemoteID: remote, CreatedIt: created, Claim: claim, Set: map[string]state.Field{}}
 	switch Op(row.Op) {
-	case Remove, Archive:
+	case Remove, Archive, Erase:
 		c.Remove = true
 		return c
 	case Restore:

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"strconv"
 	"time"
 
 	"millrace/internal/canon"
@@ -23,6 +24,7 @@ type want struct {
 	zone                   string                     // the person's time zone, when the sync asks for it
 	values                 map[string]json.RawMessage // by field; empty ones that are skipped are left out
 	source                 []byte                     // fingerprint of the relation's row; nil: not known
+	id                     string                     // keyed hash of the key; empty: not computed yet
 }
 
 // candidate is one change that would bring the destination to what the relation says.
@@ -47,15 +49,24 @@ func (c *candidate) fields() []string { return slices.Sorted(maps.Keys(c.set)) }
 
 // finish computes the hash of what the candidate would write.
 func (c *candidate) finish() {
-	h := sha256.New()
-	fmt.Fprintf(h, "%s|%d:%s", c.op, len(c.key), c.key)
+	var b []byte
+	sized := func(before, text string) {
+		b = append(b, before...)
+		b = strconv.AppendInt(b, int64(len(text)), 10)
+		b = append(append(b, ':'), text...)
+	}
+	b = append(b, c.op...)
+	sized("|", c.key)
 	for _, f := range c.fields() {
-		fmt.Fprintf(h, "|%d:%s=%d:%s", len(f), f, len(c.set[f]), c.set[f])
+		sized("|", f)
+		sized("=", string(c.set[f]))
 	}
 	for _, f := range slices.Sorted(maps.Keys(c.expect)) {
-		fmt.Fprintf(h, "|while %d:%s=%d:%s", len(f), f, len(c.expect[f]), c.expect[f])
+		sized("|while ", f)
+		sized("=", string(c.expect[f]))
 	}
-	c.hash = hex.EncodeToString(h.Sum(nil)[:16])
+	sum := sha256.Sum256(b)
+	c.hash = hex.EncodeToString(sum[:16])
 }
 
 // fieldCount is the histogram of one field.
@@ -336,7 +347,7 @@ func (w *walk) chunks(ctx context.Context, count bool, fn func([]want, map[strin
 		if !ok {
 			continue
 		}
-		wants, ids = append(wants, v), append(ids, w.e.State.Vault().ID("key", v.key))
+		wants, ids = append(wants, v), append(ids, v.id)
 		if len(wants) == chunkSize {
 			if err := flush(); err != nil {
 				return err
@@ -357,7 +368,8 @@ func (w *walk) want(row sourceRow, df *difference) (want, bool, error) {
 		}
 		return want{}, false, nil
 	}
-	id, err := w.id(key)
+	keyID := w.e.State.Vault().ID("key", key)
+	id, err := state.KeyBytes(keyID)
 	if err != nil {
 		return want{}, false, err
 	}
@@ -365,7 +377,7 @@ func (w *walk) want(row sourceRow, df *difference) (want, bool, error) {
 		df.drops[dropDuplicate]++ // neither row is the right one
 		return want{}, false, nil
 	}
-	v := want{key: key, subject: row.text(1), decision: row.text(2), zone: row.text(3), values: make(map[string]json.RawMessage, len(s.fields)), source: row.source}
+	v := want{key: key, id: keyID, subject: row.text(1), decision: row.text(2), zone: row.text(3), values: make(map[string]json.RawMessage, len(s.fields)), source: row.source}
 	for i, f := range s.fields {
 		j, err := f.spell(row.cells[fixed+i])
 		drop := dropBadValue
@@ -392,7 +404,10 @@ func (w *walk) want(row sourceRow, df *difference) (want, bool, error) {
 
 func (e *Engine) candidate(v want, op Op) *candidate {
 	sum := sha256.Sum256([]byte(v.key))
-	return &candidate{want: v, k: hex.EncodeToString(sum[:12]), keyID: e.State.Vault().ID("key", v.key), op: op, set: map[string]json.RawMessage{}}
+	if v.id == "" {
+		v.id = e.State.Vault().ID("key", v.key)
+	}
+	return &candidate{want: v, k: hex.EncodeToString(sum[:12]), keyID: v.id, op: op, set: map[string]json.RawMessage{}}
 }
 
 // record fills what has to be written for one record; false when nothing has.

@@ -21,7 +21,7 @@ func (r *delivery) awake(ts []ticket) ([]ticket, []state.Outcome) {
 	kept := make([]ticket, 0, len(ts))
 	for _, t := range ts {
 		until := q.quietUntil(now, t.row.Payload.Zone)
-		if until.IsZero() || Op(t.row.Op) == Remove || Op(t.row.Op) == Archive || Op(t.row.Op) == Restore {
+		if until.IsZero() || takesAway(Op(t.row.Op)) {
 			kept = append(kept, t)
 			continue
 		}
@@ -78,7 +78,8 @@ func (r *delivery) afford(ctx context.Context, send []outgoing) ([]outgoing, []s
 type stage struct {
 	total   int
 	canary  int
-	tenth   int
+	done    int // rows that were sent, as far as this process knows
+	next    int // up to here without counting again
 	checked int // 0: nothing, 1: the canary was read back, 2: the tenth was looked at
 }
 
@@ -89,29 +90,37 @@ const smallPlan = 8
 // rest. A plan that fails on the way stops.
 func (r *delivery) room(ctx context.Context, planID string) (int, error) {
 	n := *r.s.File.Guard.Canary
-	if n == 0 {
+	st := r.stages[planID]
+	if st == nil {
+		st = &stage{canary: n}
+		if n == 0 {
+			st.checked = 2
+		}
+		r.stages[planID] = st
+	}
+	if st.checked == 2 {
 		return r.caps.MaxBatch, nil
+	}
+	// Counting costs a look at every row of the plan, and ends with the tenth.
+	if st.total > 0 && st.done < st.next {
+		return st.next - st.done, nil
 	}
 	counts, err := r.e.State.Outbox.Counts(ctx, state.Filter{PlanID: planID})
 	if err != nil {
 		return 0, err
 	}
-	total := 0
+	st.total = 0
 	for _, c := range counts {
-		total += c
+		st.total += c
 	}
-	waiting := counts[state.RowPending] + counts[state.RowRetry]
-	done := total - waiting
-	st := r.stages[planID]
-	if st == nil {
-		st = &stage{total: total, canary: n, tenth: max(total/10, 2*n)}
-		r.stages[planID] = st
-	}
-	if total < smallPlan*n || st.checked == 2 {
+	st.done = st.total - counts[state.RowPending] - counts[state.RowRetry]
+	if st.total < smallPlan*n {
+		st.checked = 2
 		return r.caps.MaxBatch, nil
 	}
-	if done < st.canary {
-		return st.canary - done, nil
+	tenth := max(st.total/10, 2*n)
+	if st.next = st.canary; st.done < st.next {
+		return st.next - st.done, nil
 	}
 	if st.checked == 0 {
 		// Rows whose job has not ended cannot be compared yet.
@@ -123,12 +132,12 @@ func (r *delivery) room(ctx context.Context, planID string) (int, error) {
 		}
 		st.checked = 1
 	}
-	if done < st.tenth {
-		return st.tenth - done, nil
+	if st.next = tenth; st.done < st.next {
+		return st.next - st.done, nil
 	}
 	refused := counts[state.RowRejected] + counts[state.RowDead]
-	if float64(refused) >= refusedShare*float64(done) {
-		return 0, &errStop{why: fmt.Sprintf("of the first %d rows %d were refused for good: the rest was not sent; look at the reasons first", done, refused)}
+	if float64(refused) >= refusedShare*float64(st.done) {
+		return 0, &errStop{why: fmt.Sprintf("of the first %d rows %d were refused for good: the rest was not sent; look at the reasons first", st.done, refused)}
 	}
 	st.checked = 2
 	return r.caps.MaxBatch, nil

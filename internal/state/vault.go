@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"millrace/internal/atomicfile"
@@ -143,8 +144,12 @@ func (v *Vault) open(place string, sealed []byte) ([]byte, error) {
 // cannot be reversed by trying e-mail addresses, unless one has the key.
 func (v *Vault) ID(parts ...string) string {
 	h := hmac.New(sha256.New, v.mac)
+	var text []byte
 	for _, p := range parts {
-		fmt.Fprintf(h, "%d:%s;", len(p), p)
+		text = strconv.AppendInt(text, int64(len(p)), 10)
+		text = append(append(append(text, ':'), p...), ';')
 	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
+	h.Write(text)
+	var sum [sha256.Size]byte
+	return hex.EncodeToString(h.Sum(sum[:0])[:16])
 }

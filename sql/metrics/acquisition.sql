@@ -183,7 +183,7 @@ select
   grid.dimension,
   grid.segment,
   grid.is_complete,
-  as_of.as_of_date <= grid.range_end + assumptions.ads_restatement_days as is_restating,
+  as_of.as_of_date <= grid.range_end + restatement_lag.lag_days as is_restating,
   grid.currency,
   grid.dimension in ('total', 'channel') as has_media,
   coalesce(media.impressions, 0) as impressions,
@@ -216,7 +216,7 @@ select
   coverage.billing_missing as customers_missing
 from core.account_grid as grid
 cross join core.as_of
-cross join core.assumptions
+cross join core.restatement_lag
 left join core.coverage on true
 left join media using (period_key, dimension, segment)
 left join costs using (period_key, dimension, segment)

@@ -13,6 +13,7 @@ columns:
   leads: {description: "People who became leads., data_tests: [not_null]"}
   answered: {description: "Those whom sales has spoken to., data_tests: [not_null]"}
   median_hours: {description: Median hours that they waited.}
+  is_settled: {description: False while sales may still speak to leads of the period within lead_conversion_days., data_tests: [not_null]}
   missing: {description: Why leads cannot be spoken of; null when they can.}
 data_tests:
   - unique_combination: {columns: [period_key, dimension, segment]}
@@ -75,7 +76,10 @@ select
   coalesce(summed.leads, 0) as leads,
   coalesce(summed.answered, 0) as answered,
   summed.median_hours::decimal(28, 8) as median_hours,
+  coalesce(summed.answered = summed.leads, false) or as_of.as_of_date > grid.range_end + assumptions.lead_conversion_days as is_settled,
   coverage.people_missing as missing
 from core.account_grid as grid
+cross join core.as_of
+cross join core.assumptions
 left join core.coverage on true
 left join summed using (period_key, dimension, segment)

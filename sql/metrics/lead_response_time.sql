@@ -40,7 +40,7 @@ select
   case
     when base.missing is not null then 'na'
     when base.answered = 0 then 'na'
-    when not base.is_complete then 'provisional'
+    when not base.is_complete or not base.is_settled then 'provisional'
     else 'ok'
   end as status,
   case
@@ -48,6 +48,7 @@ select
     when base.leads = 0 then 'no leads in this period'
     when base.answered = 0 then 'sales has spoken to none of the ' || base.leads || ' leads'
     when not base.is_complete then 'the period is not over'
+    when not base.is_settled then 'sales has spoken to ' || base.answered || ' of ' || base.leads || ' leads, and may still speak to more'
     when base.answered < base.leads then 'sales has spoken to ' || base.answered || ' of ' || base.leads || ' leads'
   end as reason
 from metrics.lead_response as base

@@ -30,6 +30,7 @@ const (
 	Add     Op = "add"     // put the person into the audience
 	Remove  Op = "remove"  // take the person out of the audience
 	Restore Op = "restore"
+	Erase   Op = "erase"  // forget the person for good, as they asked; destinations with Eraser only, never part of a sync
 	Insert  Op = "insert" // make a record that is not there yet; one that is there is refused, never written
 	Event   Op = "event"  // tell something that happened, once: a conversion, a message, a webhook call
 )

@@ -174,6 +174,16 @@ func (e *Engine) enqueue(ctx context.Context, s *Sync, d Destination, p *Plan, r
 			at[place{c.k, c.op, c.hash}] = c
 		}
 		rows = e.planned(ctx, s, p, r, func(_ context.Context, x planRow, _ string) (*candidate, error) { return at[place{x.K, x.O, x.H}], nil })
+	} else if p.Kind == "erase" {
+		rows = e.planned(ctx, s, p, r, func(ctx context.Context, _ planRow, keyID string) (*candidate, error) {
+			entries, err := e.State.Ledger.Some(ctx, r.scope, []string{keyID})
+			entry, ok := entries[keyID]
+			if err != nil || !ok {
+				return nil, err
+			}
+			c, _ := e.eraseCandidate(s, d, r.caps, entry)
+			return c, nil
+		})
 	} else {
 		w, done, err := e.Open(ctx, p.BuildID)
 		if err != nil {

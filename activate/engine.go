@@ -71,7 +71,7 @@ func (e *Engine) consent(ctx context.Context, purpose, channel string, subjects 
 // may send; a plan may be made while both say no, since it sends nothing.
 func (e *Engine) gate(s *Sync, sending bool) decision.Gate {
 	f := s.File
-	allow := decision.Allowance{Workflow: s.Name, Destination: f.Destination, Object: f.Object, Ops: []string{string(Restore), string(Archive)}}
+	allow := decision.Allowance{Workflow: s.Name, Destination: f.Destination, Object: f.Object, Ops: []string{string(Restore), string(Archive), string(Erase)}}
 	for _, op := range []Op{Add, Remove} {
 		if f.Mode == ModeAudience {
 			allow.Ops = append(allow.Ops, string(op))

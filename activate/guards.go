@@ -107,7 +107,7 @@ func (g capGuard) Judge(ctx context.Context, cs []decision.Change) ([]decision.V
 	given := map[place]int{} // let through by this asking
 	out := make([]decision.Verdict, len(cs))
 	for i, c := range cs {
-		if c.Subject == "" || c.Op == string(Remove) || c.Op == string(Archive) || c.Op == string(Restore) {
+		if c.Subject == "" || takesAway(Op(c.Op)) {
 			continue
 		}
 		for _, limit := range g.caps {

@@ -52,7 +52,7 @@ func (r *delivery) call(ctx context.Context, part []outgoing, looked bool) ([][]
 			row.RemoteID = o.record.RemoteID
 		}
 		b.Rows = append(b.Rows, row)
-		if looked {
+		if looked && b.Op != Erase { // what is to be forgotten is not kept here
 			im := state.PreImage{OutboxID: o.row.ID, Existed: o.record.Exists, RemoteID: o.record.RemoteID, Values: map[string]json.RawMessage{}, ReadAt: e.Clock()}
 			for f := range o.values {
 				v := o.record.Values[f]
@@ -71,7 +71,7 @@ func (r *delivery) call(ctx context.Context, part []outgoing, looked bool) ([][]
 	if err := e.point("batch:begun"); err != nil {
 		return nil, err
 	}
-	answer, err := r.d.Send(ctx, b)
+	answer, err := r.hand(ctx, b)
 	if perr := e.point("batch:sent"); perr != nil {
 		return nil, perr
 	}

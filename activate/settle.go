@@ -117,7 +117,7 @@ func (r *delivery) lookAfter(ctx context.Context, reader Reader, part []state.Ou
 			}
 		}
 		took := rec.Exists
-		if Op(x.Op) == Archive {
+		if Op(x.Op) == Archive || Op(x.Op) == Erase {
 			took = !rec.Exists
 		} else {
 			for f, v := range o.values {

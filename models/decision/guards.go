@@ -83,7 +83,7 @@ const (
 )
 
 // ConsentGuard denies changes about subjects who said no, and, where the basis is OptIn, about those who said nothing.
-// Operations that take a person out or put an earlier value back (remove, archive, restore) always pass: refusing them
+// Operations that take a person out or put an earlier value back (remove, archive, restore, erase) always pass: refusing them
 // would keep somebody in an audience whom they asked to leave. lookup answers for all subjects of one purpose and channel; a subject left out is unknown.
 func ConsentGuard(basis Basis, lookup func(ctx context.Context, purpose, channel string, subjects []string) (map[string]ConsentState, error)) Guard {
 	return guardFunc{"consent", func(ctx context.Context, cs []Change) ([]Verdict, error) {
@@ -245,7 +245,9 @@ func DecisionGuard(lookup func(ctx context.Context, ids []string) (map[string]St
 }
 
 // takesBack names the operations that undo or end something instead of doing it.
-func takesBack(op string) bool { return op == "remove" || op == "archive" || op == "restore" }
+func takesBack(op string) bool {
+	return op == "remove" || op == "archive" || op == "restore" || op == "erase"
+}
 
 type guardFunc struct {
 	name  string

@@ -321,3 +321,26 @@ func (a records) batchArchive(c *call, typ string, in batchBody) (reply, error) 
 	})
 	return reply{status: http.StatusNoContent}, err
 }
+
+// forget deletes a contact for good. One that is not there is no error.
+func (a records) forget(c *call, typ string) (reply, error) {
+	var in struct {
+		ObjectID   string `json:"objectId"`
+		IDProperty string `json:"idProperty"`
+	}
+	if err := decode(c, &in); err != nil {
+		return reply{}, err
+	}
+	if in.ObjectID == "" || in.IDProperty != "" && in.IDProperty != "email" {
+		return reply{}, invalid("objectId is required, and idProperty can only be email")
+	}
+	err := a.update(c, func(tx *store.Tx) error {
+		t := tx.State().CRM.Table(typ)
+		r, err := lookup(t, in.ObjectID, in.IDProperty)
+		if err != nil || r == nil {
+			return tx.Commit()
+		}
+		return tx.Commit(store.Effect{Kind: "crm.forget", Object: typ, ID: strconv.FormatInt(r.ID, 10)})
+	})
+	return reply{status: http.StatusNoContent}, err
+}

@@ -94,6 +94,8 @@ func (a records) objects(c *call) (reply, error) {
 		return a.create(c, t)
 	case len(rest) == 1 && rest[0] == "search" && c.Method == http.MethodPost:
 		return a.find(c, t)
+	case len(rest) == 1 && rest[0] == "gdpr-delete" && t == "contacts" && c.Method == http.MethodPost:
+		return a.forget(c, t)
 	case len(rest) == 2 && rest[0] == "batch" && c.Method == http.MethodPost:
 		return a.batch(c, t, rest[1])
 	case len(rest) == 1 && c.Method == http.MethodGet:

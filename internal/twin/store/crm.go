@@ -82,6 +82,7 @@ type Record struct {
 	Created, Updated time.Time
 	Archived         bool
 	ArchivedAt       time.Time
+	Forgotten        bool               // deleted for good; only the number is kept, so that it is not given again
 	Assoc            map[string][]int64 // other type → ids, ascending
 }
 
@@ -216,8 +217,13 @@ func (t *Table) Properties() []*Property {
 	return out
 }
 
-// Get finds a record by id, archived or not.
-func (t *Table) Get(id int64) *Record { return t.byID[id] }
+// Get finds a record by id, archived or not; one that was forgotten is not there.
+func (t *Table) Get(id int64) *Record {
+	if r := t.byID[id]; r != nil && !r.Forgotten {
+		return r
+	}
+	return nil
+}
 
 // ByUnique finds a record by the value of a property that has unique values.
 func (t *Table) ByUnique(prop, value string) *Record {
@@ -232,7 +238,7 @@ func (t *Table) After(after int64, n int, archived bool) (out []*Record, more bo
 	i := sort.Search(len(t.ids), func(i int) bool { return t.ids[i] > after })
 	for ; i < len(t.ids); i++ {
 		r := t.byID[t.ids[i]]
-		if r.Archived != archived {
+		if r.Archived != archived || r.Forgotten {
 			continue
 		}
 		if len(out) == n {
@@ -342,6 +348,12 @@ func (t *Table) Archive(r *Record, at time.Time) {
 		}
 	}
 	r.Archived, r.ArchivedAt, r.Updated = true, at, at
+}
+
+// Forget deletes a record for good: nothing shows it any more, and nothing of it is kept.
+func (t *Table) Forget(r *Record, at time.Time) {
+	t.Archive(r, at)
+	r.Props, r.History, r.Assoc, r.Forgotten = map[string]string{}, nil, nil, true
 }
 
 // Link associates two records in both directions. Linking twice changes nothing.

@@ -110,7 +110,7 @@ func (s *State) apply(c Commit) error {
 
 func (s *State) effect(e Effect, c Change, w *Write) error {
 	switch e.Kind {
-	case "crm.create", "crm.update", "crm.archive":
+	case "crm.create", "crm.update", "crm.archive", "crm.forget":
 		return s.crmRecord(e, c, w)
 	case "crm.property":
 		w.Op, w.Key, w.Changed = "define", e.Def.Name, []string{e.Def.Name}
@@ -165,6 +165,10 @@ func (s *State) crmRecord(e Effect, c Change, w *Write) error {
 	case e.Kind == "crm.archive":
 		t.Archive(r, c.At)
 		w.Changed = []string{"archived"}
+		return nil
+	case e.Kind == "crm.forget":
+		t.Forget(r, c.At)
+		w.Changed = []string{"forgotten"}
 		return nil
 	}
 	for _, k := range sortedKeys(e.Fields) {

@@ -40,9 +40,9 @@ func (a *app) graph(ctx context.Context, p *project.Project, now time.Time) (*tr
 // targetDir is the folder of everything that belongs to the target.
 func targetDir(p *project.Project) string { return filepath.Dir(p.WarehouseDir()) }
 
-// published opens the published build for reading, locked: no files, no settings.
-func (a *app) published(ctx context.Context, p *project.Project) (*publishedBuild, error) {
-	db, build, err := transform.Open(ctx, targetDir(p), duck.Options{Locked: true, Threads: threads(p), MemoryLimit: memoryLimit(p)})
+// published opens the published build for reading, locked: no files, no settings. Queries may call the given functions.
+func (a *app) published(ctx context.Context, p *project.Project, functions ...duck.Function) (*publishedBuild, error) {
+	db, build, err := transform.Open(ctx, targetDir(p), duck.Options{Locked: true, Threads: threads(p), MemoryLimit: memoryLimit(p), Functions: functions})
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"math/big"
+	"os"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"millrace/internal/console"
 	"millrace/internal/duck"
 	"millrace/internal/fault"
+	"millrace/internal/normal/sqlfunc"
 	"millrace/transform/relation"
 )
 
@@ -79,7 +81,11 @@ func (a *app) query(ctx context.Context, q string, limit int, format string) err
 	if err != nil {
 		return err
 	}
-	pb, err := a.published(ctx, p)
+	functions, err := sqlfunc.Project(os.DirFS(p.Dir)) // so that a person can try them
+	if err != nil {
+		return err
+	}
+	pb, err := a.published(ctx, p, functions...)
 	if err != nil {
 		return err
 	}

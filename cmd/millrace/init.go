@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -112,6 +113,7 @@ func (a *app) init(dir string, p initParams) error {
 		if err != nil {
 			return err
 		}
+		known = slices.DeleteFunc(known, func(s string) bool { return readsInstead()[s] != "" })
 		a.con.Say("")
 		a.con.Say("No tool is connected yet: every relation is there, typed and empty. Begin anew with the tools that you use,")
 		a.con.Say("  millrace init --with %s DIR", strings.Join(known, ","))

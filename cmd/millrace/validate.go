@@ -65,6 +65,7 @@ type inspection struct {
 	project  *project.Project // nil when millrace.yml could not be read
 	sources  []source
 	graph    *transform.Graph
+	bound    *transform.Bound // nil when the SQL could not be bound
 	reports  []*reports.Definition
 	problems []problem
 }
@@ -95,10 +96,13 @@ func (a *app) inspect(ctx context.Context) (*inspection, error) {
 			badSources = badSources || strings.HasPrefix(problemOf(e).File, "extract/")
 		}
 		errs.Add(in.sql(ctx, a, now, badSources))
-		_, err = a.policies(in.project)
+		policies, err := a.policies(in.project)
 		errs.Add(err)
-		_, err = a.syncs(in.project)
+		syncs, err := a.syncs(in.project)
 		errs.Add(err)
+		if in.bound != nil {
+			errs.Add(a.fitting(ctx, in.graph, in.bound, policies, syncs))
+		}
 		in.reports, err = reportCatalog().Load(os.DirFS(in.project.Dir), "reports", config.ParseOptions{Env: in.project.Env})
 		errs.Add(err)
 	}
@@ -135,6 +139,7 @@ func (in *inspection) sql(ctx context.Context, a *app, now time.Time, badSources
 	if err == nil {
 		var bound *transform.Bound
 		if bound, err = transform.Bind(ctx, in.graph); err == nil {
+			in.bound = bound
 			err = bound.Err(in.graph)
 		}
 	}
@@ -210,12 +215,20 @@ func (a *app) validate(ctx context.Context) error {
 		if !res.OK {
 			a.con.Say("%s in %s.", console.Count(int64(len(res.Problems)), "problem"), console.Count(int64(len(files)), "file"))
 		} else {
-			a.con.Say("No problem in %s, %s, %s and %s.", console.Count(int64(res.Checked["sources"]), "source"), console.Count(int64(res.Checked["relations"]), "relation"),
-				console.Count(int64(res.Checked["tests"]), "test"), console.Count(int64(res.Checked["reports"]), "report"))
+			a.con.Say("No problem in %s, %s, %s, %s, %s and %s.", console.Count(int64(res.Checked["sources"]), "source"), console.Count(int64(res.Checked["relations"]), "relation"),
+				console.Count(int64(res.Checked["tests"]), "test"), counted(res.Checked["policies"], "policy", "policies"), console.Count(int64(res.Checked["syncs"]), "sync"), console.Count(int64(res.Checked["reports"]), "report"))
 		}
 	}
 	if !res.OK {
 		return exitWith(fault.ExitUsage)
 	}
 	return nil
+}
+
+// counted is a number with its noun, for nouns whose plural is not made with an s.
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return console.Thousands(int64(n)) + " " + many
 }

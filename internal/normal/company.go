@@ -133,14 +133,19 @@ type formTable struct {
 	byWords map[string][]form
 	last    map[string]int // last word of a spelling → words of the longest one that ends so
 	first   map[string]int // the same for forms before the name
+	parts   map[string]bool
 }
 
 func (t *formTable) add(spelling string, f form) {
 	if t.byWords == nil {
 		t.byWords, t.last, t.first = map[string][]form{}, map[string]int{}, map[string]int{}
+		t.parts = map[string]bool{}
 	}
 	t.byWords[spelling] = append(t.byWords[spelling], f)
 	w := strings.Fields(spelling)
+	for _, p := range w {
+		t.parts[p] = true
+	}
 	t.last[w[len(w)-1]] = max(t.last[w[len(w)-1]], len(w))
 	if f.front {
 		t.first[w[0]] = max(t.first[w[0]], len(w))

@@ -145,8 +145,8 @@ func (n *Normaliser) add(add Additions) error {
 		n.disposable[host] = true
 	}
 	for _, f := range add.LegalForms {
-		// One that is built in keeps what is known of it: its countries, and where it is a word and no form.
-		if words := strings.Join(companyWords(f), " "); words != "" && n.forms.byWords[words] == nil {
+		// One that is built in, or is part of one, keeps what is known of it: its countries, and where it is a word and no form.
+		if words := strings.Join(companyWords(f), " "); words != "" && n.forms.byWords[words] == nil && !n.forms.parts[words] {
 			n.forms.add(words, form{canonical: words})
 		}
 	}

@@ -72,6 +72,7 @@ type entity struct {
 	Asked  string         `json:"asked,omitempty"`
 	Record string         `json:"record,omitempty"` // when it was named by one
 	Was    string         `json:"was,omitempty"`    // id that it was asked for by, when that was merged away
+	Shared bool           `json:"is_mailbox"`       // a role inbox and not a person
 	List   []entityRecord `json:"records"`
 }
 
@@ -98,6 +99,9 @@ func (e *entity) keys() []string {
 // name is how a person would call it: "Jane Doe (p_…, 3 records)".
 func (e *entity) name() string {
 	label := ""
+	if e.Shared {
+		label = "mailbox " + e.List[0].Address
+	}
 	for _, r := range e.List {
 		if label == "" {
 			label = r.Label
@@ -213,15 +217,16 @@ func (b *publishedBuild) unknown(ctx context.Context, ref string) error {
 
 func (b *publishedBuild) load(ctx context.Context, k kindOf, id string) (*entity, error) {
 	e := &entity{kindOf: k, Of: k.of, ID: id, List: []entityRecord{}}
-	address, phone := "records.email", "records.phone"
+	address, phone, shared := "records.email", "records.phone", "membership.entity_kind = 'mailbox'"
 	if k.of == "company" {
-		address, phone = "records.domain", "null::varchar"
+		address, phone, shared = "records.domain", "null::varchar", "false"
 	}
-	err := b.db.Each(ctx, `select records.record_key, records.source, records.object, `+k.label+`, `+address+`, `+phone+`, strftime(records.created_at, '%Y-%m-%d'), membership.match_rules
+	err := b.db.Each(ctx, `select records.record_key, records.source, records.object, `+k.label+`, `+address+`, `+phone+`, strftime(records.created_at, '%Y-%m-%d'), membership.match_rules, `+shared+`
 		from `+k.membership+` as membership inner join `+k.records+` as records on records.record_key = membership.record_key
 		where membership.`+k.id+` = ? order by records.created_at nulls last, records.record_key`, func(row []any) error {
 		e.List = append(e.List, entityRecord{Key: cellText(row[0]), Source: cellText(row[1]), Object: cellText(row[2]), Label: cellText(row[3]), Address: cellText(row[4]),
 			Phone: cellText(row[5]), Created: cellText(row[6]), MatchedBy: cellText(row[7])})
+		e.Shared, _ = row[8].(bool)
 		return nil
 	}, id)
 	return e, fault.Wrap(err, "read %s", id)

@@ -166,7 +166,11 @@ func (a *app) sayExplained(x, y *entity, out explainJSON) {
 		}
 	}
 	if out.Same {
-		a.con.Say("One %s: %s", x.of, x.name())
+		one := x.of
+		if x.Shared {
+			one = "inbox that several people read"
+		}
+		a.con.Say("One %s: %s", one, x.name())
 		switch {
 		case x.Record != "" && x.Record == y.Record, len(x.List) == 1:
 			a.con.Say("Both name the same record.")

@@ -190,7 +190,7 @@ type Quantity struct {
 	Cell   Cell
 	Format Format
 	Reason string // "no closed deals": only when the cell holds nothing
-	Status string // ok, na, provisional
+	Status string // ok, na, provisional, restated
 }
 
 // String is the quantity for a person.
@@ -202,8 +202,8 @@ func (q Quantity) String() string {
 		return "n/a"
 	}
 	s := q.Format.Show(q.Cell.Value)
-	if q.Status == "provisional" {
-		s += " (provisional)"
+	if q.Status == "provisional" || q.Status == "restated" {
+		s += " (" + q.Status + ")"
 	}
 	return s
 }

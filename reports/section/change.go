@@ -144,8 +144,8 @@ func (ch *changes) sentence(in *reports.Input, kpi string, turn int) (reports.Li
 		}
 		w.Say(".")
 	}
-	if r.Cell(row, "status").Text() == "provisional" {
-		w.Say(" The figure is provisional")
+	if status := r.Cell(row, "status").Text(); status == "provisional" || status == "restated" {
+		w.Say(" The figure is " + status)
 		if reason := r.Cell(row, "reason"); !reason.IsNull() {
 			w.Say(": ").Name(reason)
 		}

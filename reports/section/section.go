@@ -82,8 +82,8 @@ func quantity(in *reports.Input, r *reports.Result, row int, column string, f re
 	q := reports.Quantity{Cell: r.Cell(row, column), Format: f}
 	if q.Cell.IsNull() {
 		q.Reason = r.Cell(row, "reason").Text()
-	} else if r.Cell(row, "status").Text() == "provisional" {
-		q.Status = "provisional"
+	} else if s := r.Cell(row, "status").Text(); s == "provisional" || s == "restated" {
+		q.Status = s
 	}
 	return q
 }

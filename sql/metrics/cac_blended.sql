@@ -42,13 +42,14 @@ select
   'money' as unit,
   base.currency,
   case
-    when base.costs_missing is not null then 'na'
+    when base.costs_missing is not null or base.customers_missing is not null then 'na'
     when base.costed_new_customers = 0 then 'na'
     when not base.is_complete or base.is_restating then 'provisional'
     else 'ok'
   end as status,
   case
     when base.costs_missing is not null then base.costs_missing
+    when base.customers_missing is not null then base.customers_missing
     when base.costed_new_customers = 0 then 'no new customers in this period'
     when not base.is_complete or base.is_restating then case when base.is_complete then 'ad platforms may still restate this period' else 'the period is not over' end
     when base.uncosted_new_customers > 0 then base.uncosted_new_customers || ' customers from before costs were known are left out'

@@ -70,12 +70,13 @@ select
   'money' as unit,
   base.currency,
   case
-    when base.costs_missing is not null or coalesce(arrivals.customers, 0) = 0 or cycle.lag_days is null or lagged.cost is null then 'na'
+    when base.costs_missing is not null or base.customers_missing is not null or coalesce(arrivals.customers, 0) = 0 or cycle.lag_days is null or lagged.cost is null then 'na'
     when not base.is_complete then 'provisional'
     else 'ok'
   end as status,
   case
     when base.costs_missing is not null then base.costs_missing
+    when base.customers_missing is not null then base.customers_missing
     when base.new_customers = 0 then 'no new customers in this period'
     when cycle.lag_days is null then 'no won opportunity with both dates, so there is no sales cycle'
     when lagged.cost is null or coalesce(arrivals.customers, 0) = 0 then 'no costs are known for the time one sales cycle earlier'

@@ -42,13 +42,14 @@ select
   'money' as unit,
   base.currency,
   case
-    when base.media_missing is not null then 'na'
+    when base.media_missing is not null or base.customers_missing is not null then 'na'
     when base.paid_new_customers = 0 then 'na'
     when not base.is_complete or base.is_restating then 'provisional'
     else 'ok'
   end as status,
   case
     when base.media_missing is not null then base.media_missing
+    when base.customers_missing is not null then base.customers_missing
     when base.paid_new_customers = 0 then 'no new customers from paid channels in this period'
     when not base.is_complete or base.is_restating then case when base.is_complete then 'ad platforms may still restate this period' else 'the period is not over' end
     when base.unpriced_new_customers > 0 then base.unpriced_new_customers || ' more from paid channels whose spend is not connected'

@@ -18,7 +18,7 @@ columns:
   previous_n: {description: Records behind the previous value.}
   unit: {description: Unit of value and delta.}
   currency: {description: Currency of the value; null when it is not money.}
-  status: {description: "ok, na (there is no delta) or provisional (one of the values may still change).", data_tests: [not_null, {accepted_values: {values: [ok, na, provisional]}}]}
+  status: {description: "ok, na (there is no delta), provisional (one of the values may still change) or restated (the value was another one when its period closed).", data_tests: [not_null, {accepted_values: {values: [ok, na, provisional, restated]}}]}
   reason: {description: Why the delta is na or provisional or has no percentage.}
 data_tests:
   - unique_combination: {columns: [kpi, grain, period_start, dimension, segment]}
@@ -60,6 +60,7 @@ select
   case
     when value is null or previous is null then 'na'
     when 'provisional' in (status, previous_status) then 'provisional'
+    when status = 'restated' then 'restated'
     else 'ok'
   end as status,
   case
@@ -69,5 +70,6 @@ select
     when previous = 0 then 'the value before was zero, so there is no percentage'
     when status = 'provisional' then reason
     when previous_status = 'provisional' then 'the period before: ' || previous_reason
+    when status = 'restated' then reason
   end as reason
 from paired

@@ -41,13 +41,14 @@ select
   'months' as unit,
   null::varchar as currency,
   case
-    when base.costs_missing is not null then 'na'
+    when base.costs_missing is not null or base.customers_missing is not null then 'na'
     when base.costed_new_mrr::double * assumptions.gross_margin = 0 then 'na'
     when not base.is_complete or base.is_restating then 'provisional'
     else 'ok'
   end as status,
   case
     when base.costs_missing is not null then base.costs_missing
+    when base.customers_missing is not null then base.customers_missing
     when base.costed_new_mrr::double * assumptions.gross_margin = 0 then 'no gross profit from new customers in this period'
     when not base.is_complete then 'the period is not over'
     when base.is_restating then 'ad platforms may still restate this period'

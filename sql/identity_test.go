@@ -26,7 +26,11 @@ type crm struct {
 	rows     []crmRow
 	next     int
 	override [][]any
+	erased   []string // addresses
 }
+
+// keyID stands in for the keyed hash of the state.
+func keyID(kind, value string) string { return "key of " + kind + " " + strings.ToUpper(value) }
 
 type crmRow struct {
 	object, id, email, first, last, phone, user, company string
@@ -157,6 +161,16 @@ func (c *crm) build(t *testing.T, dir string, day, threads int, shuffle *rand.Ra
 	ctx := context.Background()
 	handed := given()
 	for i := range handed {
+		if handed[i].Name == "identity.tombstones" {
+			handed[i].Version = fmt.Sprint(c.erased)
+			handed[i].Rows = func(yield func([]any, error) bool) {
+				for _, email := range c.erased {
+					if !yield([]any{keyID("email", email), "email", "T-1", time.Unix(0, 0).UTC()}, nil) {
+						return
+					}
+				}
+			}
+		}
 		if handed[i].Name == "identity.overrides" {
 			text, err := json.Marshal(c.override)
 			if err != nil {
@@ -172,7 +186,7 @@ func (c *crm) build(t *testing.T, dir string, day, threads int, shuffle *rand.Ra
 			}
 		}
 	}
-	g, err := transform.Load(ctx, transform.LoadParams{FS: c.files(t, shuffle), Given: handed, Operators: identity.Operators(nil),
+	g, err := transform.Load(ctx, transform.LoadParams{FS: c.files(t, shuffle), Given: handed, Operators: identity.Operators(keyID),
 		Run: transform.Run{Project: "test", Target: "dev", TimeZone: time.UTC, Currency: "USD", Now: time.Date(2026, 3, 1+day, 6, 0, 0, 0, time.UTC)}})
 	if err != nil {
 		t.Fatal(err)
@@ -273,5 +287,73 @@ func TestIdentityOverDays(t *testing.T) {
 		if len(sets) < 20 {
 			t.Errorf("seed %d: only %d people, the test tests nothing", seed, len(sets))
 		}
+	}
+}
+
+// TestErasedDoNotComeBack: a tombstone takes a person out although the source still delivers the records, leaves no key of
+// them in what is remembered, tells those who hold the id, and gives the id to nobody.
+func TestErasedDoNotComeBack(t *testing.T) {
+	c := &crm{rng: rand.New(rand.NewPCG(4, 4))}
+	for range 40 {
+		c.add(c.rng.IntN(12), false)
+	}
+	dir := t.TempDir()
+	c.build(t, dir, 0, 2, nil, false)
+	var email, keys, id string
+	read := func(q string, dst ...*string) int {
+		db, _ := published(t, dir)
+		defer db.Close()
+		n := 0
+		err := db.Each(context.Background(), q, func(row []any) error {
+			n++
+			for i := range dst {
+				*dst[i] = fmt.Sprint(row[i])
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	read(`select min(records.email), string_agg(records.record_key, ' ' order by records.record_key), membership.person_id
+		from identity.person_records as records inner join identity.person_membership as membership using (record_key)
+		group by membership.person_id having count(*) >= 3 and count(distinct records.email) = 1 and count(records.email) = count(*) and not bool_or(is_role_inbox)
+		order by 3 limit 1`, &email, &keys, &id)
+	if email == "" {
+		t.Fatal("the generator made nobody who can be erased")
+	}
+	c.erased = []string{email}
+	for day := 1; day <= 2; day++ { // the source goes on delivering them
+		c.build(t, dir, day, 2, nil, false)
+		list := "('" + strings.ReplaceAll(keys, " ", "', '") + "')"
+		for _, relation := range []string{"identity.person_records", "identity.person_membership", "identity.person_history", "identity.person_clusters", "identity.person_identifiers"} {
+			if n := read("select 1 from " + relation + " where record_key in " + list); n > 0 {
+				t.Errorf("day %d: %s still has %d rows of the erased", day, relation, n)
+			}
+		}
+		if n := read("select 1 from identity.person_golden where value = '" + email + "'"); n > 0 {
+			t.Errorf("day %d: the address is still a value of somebody", day)
+		}
+		for _, k := range strings.Fields(keys) {
+			if n := read("select 1 from identity.events where contains(record_keys, '\"" + k + "\"')"); n > 0 {
+				t.Errorf("day %d: an event still names %s", day, k)
+			}
+		}
+		var status, current string
+		if n := read("select status, coalesce(current_id, 'nobody') from identity.redirects where old_id = '"+id+"'", &status, &current); n != 1 || status != "erased" || current != "nobody" {
+			t.Errorf("day %d: the id leads to %s (%s)", day, current, status)
+		}
+		if n := read("select 1 from identity.events where event = 'erase' and entity_id = '" + id + "'"); n != 1 {
+			t.Errorf("day %d: %d events tell of the erasure", day, n)
+		}
+	}
+	c.erased = nil // the tombstone is taken away: the records come back, as somebody new
+	c.build(t, dir, 3, 2, nil, false)
+	if n := read("select 1 from identity.person_membership where person_id = '" + id + "'"); n > 0 {
+		t.Error("the erased person's id was given again")
+	}
+	if n := read("select 1 from identity.person_records where email = '" + email + "'"); n == 0 {
+		t.Error("without the tombstone the records are still left out: the test tests nothing")
 	}
 }

@@ -177,15 +177,6 @@ func set(words string) map[string]bool {
 	return m
 }
 
-func letters(s string) bool {
-	for _, r := range s {
-		if r > unicode.MaxASCII || !unicode.IsLetter(r) {
-			return false
-		}
-	}
-	return true
-}
-
 func isHash(s string) bool {
 	s = strings.TrimSpace(s)
 	if len(s) != 64 {

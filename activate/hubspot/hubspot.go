@@ -11,6 +11,8 @@ package hubspot
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -73,7 +75,13 @@ func open(p activate.OpenParams) (activate.Destination, error) {
 	if err != nil || u.Host == "" {
 		return nil, &fault.Error{Key: "config.base_url", Value: o.BaseURL, Msg: "not an address", Hint: "Write https://api.hubapi.com."}
 	}
-	budget, err := httpx.NewBudget(httpx.Policy{Name: "calls in ten seconds", Limit: float64(o.Rate), Per: 10 * time.Second})
+	// One budget for the account, whichever of its syncs calls; accounts are told apart by their portal, or else by the token.
+	account := o.Portal
+	if account == "" {
+		sum := sha256.Sum256([]byte(o.Token.Reveal()))
+		account = hex.EncodeToString(sum[:8])
+	}
+	budget, err := p.Budgets.For("hubspot "+u.Host+" "+account, httpx.Policy{Name: "calls in ten seconds", Limit: float64(o.Rate), Per: 10 * time.Second})
 	if err != nil {
 		return nil, err
 	}

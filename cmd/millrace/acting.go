@@ -43,7 +43,7 @@ func (a *app) syncs(p *project.Project) ([]*activate.Sync, error) {
 func (a *app) openDestination(s *activate.Sync) (activate.Destination, error) {
 	for _, c := range destinations() {
 		if c.Name == s.File.Destination {
-			return c.Open(activate.OpenParams{Sync: s.Name, Options: s.Options(), Log: a.log.With("sync", s.Name), Now: a.clock, Sleep: sleep, Rand: rand.Float64})
+			return c.Open(activate.OpenParams{Sync: s.Name, Options: s.Options(), Budgets: &a.budgets, Log: a.log.With("sync", s.Name), Now: a.clock, Sleep: sleep, Rand: rand.Float64})
 		}
 	}
 	return nil, &fault.Error{File: s.Path(), Key: "destination", Value: s.File.Destination, Msg: "unknown destination"}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"millrace/activate"
 	"millrace/internal/console"
 	"millrace/internal/fault"
 	"millrace/internal/project"
@@ -40,6 +41,8 @@ type app struct {
 		logFormat string
 	}
 	proj *project.Project
+	// budgets are the rate limits of accounts, shared by everything that this process sends.
+	budgets activate.Budgets
 	// at is called at every step of an apply that a crash could follow; nil outside tests, which crash there.
 	at func(point string) error
 }

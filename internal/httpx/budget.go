@@ -49,7 +49,21 @@ type bucket struct {
 	last   time.Time
 	closed time.Time // the vendor says nothing is left until then
 	left   float64   // what the vendor's header last said; -1: never said
+
+	// After a refusal for too many calls less of the limit is used, spread evenly, and a tenth more with every recovery
+	// that passes without one: somebody else uses the account too, or the limit is not what its owner thinks.
+	share  float64   // of the limit; 1 until a refusal
+	eased  time.Time // when share last changed
+	spaced time.Time // no call before, while share is below 1
 }
+
+// How a share falls and comes back (additive increase, multiplicative decrease).
+const (
+	shareFall  = 0.7
+	shareLeast = 0.1
+	shareRise  = 0.1
+	recovery   = 10 * time.Second
+)
 
 // NewBudget makes a budget of the policies; with none every call passes.
 func NewBudget(policies ...Policy) (*Budget, error) {
@@ -69,7 +83,7 @@ func NewBudget(policies ...Policy) (*Budget, error) {
 		if rate <= 0 { // one call a span: wait the whole span between two
 			rate = p.Weight / p.Per.Seconds()
 		}
-		k := &bucket{Policy: p, burst: burst, perSec: rate, tokens: burst, left: -1}
+		k := &bucket{Policy: p, burst: burst, perSec: rate, tokens: burst, left: -1, share: 1}
 		if p.Limit <= maxLog && p.Weight == math.Trunc(p.Weight) {
 			k.log = make([]time.Time, int(p.Limit))
 			k.tokens = p.Limit
@@ -97,8 +111,9 @@ func (b *Budget) reserve(now time.Time, method, path string, limit time.Duration
 			continue
 		}
 		k.refill(now)
+		k.recover(now)
 		hit = append(hit, k)
-		need := k.wait(now)
+		need := max(k.wait(now), k.spaced.Sub(now))
 		if d := k.closed.Sub(now); d > need {
 			need = d
 		}
@@ -110,6 +125,9 @@ func (b *Budget) reserve(now time.Time, method, path string, limit time.Duration
 		return wait, policy, false
 	}
 	for _, k := range hit {
+		if k.share < 1 {
+			k.spaced = now.Add(wait + time.Duration(k.Weight/(k.Limit*k.share)*float64(k.Per)))
+		}
 		if k.log == nil {
 			k.tokens -= k.Weight
 			continue
@@ -147,10 +165,23 @@ func (k *bucket) refill(now time.Time) {
 	}
 }
 
-// pause makes every following call wait until then.
-func (b *Budget) pause(until time.Time) {
+func (k *bucket) recover(now time.Time) {
+	for k.share < 1 && now.Sub(k.eased) >= recovery {
+		k.share = math.Min(1, k.share+shareRise)
+		k.eased = k.eased.Add(recovery)
+	}
+}
+
+// pause makes every following call wait until then, since the vendor refused one for too many calls, and uses less of
+// the limits from there on. Refusals of one burst count once.
+func (b *Budget) pause(now, until time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	for _, k := range b.buckets {
+		if k.share == 1 || now.Sub(k.eased) >= time.Second {
+			k.share, k.eased = math.Max(shareLeast, k.share*shareFall), until
+		}
+	}
 	if until.After(b.paused) {
 		b.paused = until
 	}

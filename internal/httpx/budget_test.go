@@ -104,7 +104,7 @@ func TestRateAnswerPausesTheAccount(t *testing.T) {
 	if _, err := f.get(t, "/a"); err != nil {
 		t.Fatal(err)
 	}
-	f.Budget().pause(f.now.Add(9 * time.Second))
+	f.Budget().pause(f.now, f.now.Add(9*time.Second))
 	if _, err := f.Do(context.Background(), Request{URL: f.srv.URL + "/b"}); err != nil || f.naps[len(f.naps)-1] != 9*time.Second {
 		t.Errorf("%v %v", f.naps, err)
 	}
@@ -118,4 +118,39 @@ func FuzzRedact(f *testing.F) {
 		r.Text(s)
 		r.URL(s)
 	})
+}
+
+// A refusal makes a budget use less of its limit, evenly; time without another gives it back, a tenth at a time.
+func TestBudgetBacksOffAndComesBack(t *testing.T) {
+	b, err := NewBudget(Policy{Name: "calls", Limit: 100, Per: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(1_000_000, 0)
+	rate := func(span time.Duration) int {
+		n, end := 0, now.Add(span)
+		for {
+			wait, _, ok := b.reserve(now, "POST", "/x", time.Hour)
+			if !ok {
+				t.Fatal("no place")
+			}
+			if now = now.Add(wait); now.After(end) {
+				return n
+			}
+			n++
+		}
+	}
+	if n := rate(9 * time.Second); n != 100 {
+		t.Fatalf("%d calls in nine seconds of an untouched budget", n)
+	}
+	now = now.Add(20 * time.Second)
+	b.pause(now, now)
+	b.pause(now.Add(100*time.Millisecond), now) // of the same burst
+	if n := rate(9 * time.Second); n < 55 || n > 70 {
+		t.Errorf("%d calls in nine seconds after a refusal, want about 63", n)
+	}
+	now = now.Add(30 * time.Second)
+	if n := rate(9 * time.Second); n < 85 || n > 105 {
+		t.Errorf("%d calls in nine seconds after half a minute of peace, want all of them", n)
+	}
 }

@@ -257,7 +257,8 @@ func (c *Client) do(ctx context.Context, req Request, stream bool) (*Response, e
 			wait = e.RetryAfter + min(wait, time.Second)
 		}
 		if e.Class == Rate {
-			c.opt.Budget.pause(c.opt.Now().Add(wait))
+			now := c.opt.Now()
+			c.opt.Budget.pause(now, now.Add(wait))
 		}
 		c.opt.Log.Warn("call is repeated", "system", c.opt.Name, "method", req.Method, "url", e.URL, "status", e.Status, "class", string(e.Class), "attempt", attempt, "wait", wait.String(), "request_id", e.RequestID)
 		c.retries.Add(1)

@@ -35,7 +35,7 @@ func given() []transform.Given {
 			"created_at", "TIMESTAMP", "finished_at", "TIMESTAMP")},
 		{Name: "ops.load_keys", Version: "empty", Rows: func(func([]any, error) bool) {}, Columns: columns(
 			"source", "VARCHAR", "stream", "VARCHAR", "relation", "VARCHAR", "key_columns", "VARCHAR", "file", "VARCHAR",
-			"rows", "BIGINT", "lost_rows", "BIGINT", "sample", "VARCHAR")},
+			"rows", "BIGINT", "lost_rows", "BIGINT", "rows_without_key", "BIGINT", "sample", "VARCHAR")},
 	}
 }
 

@@ -30,6 +30,7 @@ type keyCount struct {
 	Key    []string `json:"key"`
 	Rows   int64    `json:"rows"` // with a key
 	Lost   int64    `json:"lost"`
+	Bare   int64    `json:"bare"`             // without a value in the key: they cannot be told apart
 	Sample string   `json:"sample,omitempty"` // some keys; those that are personal data are masked
 }
 
@@ -85,10 +86,11 @@ func (a *app) countKeys(ctx context.Context, p *project.Project) error {
 			if c, err = countLoad(ctx, db, load); err != nil {
 				return fault.Wrap(err, "count the keys of %s", name)
 			}
+			c.Bare = load.Rows - c.Rows
 			changed = true
-			if c.Rows == 0 && load.Rows > 0 {
-				a.con.Step("extract", console.Warn, name, fmt.Sprintf("none of %s has a value in its key %s: they cannot be told apart, and each read adds them again",
-					console.Count(load.Rows, "row"), strings.Join(c.Key, ", ")), 0)
+			if c.Bare > 0 {
+				a.con.Step("extract", console.Warn, name, fmt.Sprintf("%s of %s have no value in the key %s: they cannot be told apart; see `millrace quality`",
+					console.Thousands(c.Bare), console.Count(load.Rows, "row"), strings.Join(c.Key, ", ")), 0)
 			}
 			if c.Lost > 0 {
 				what := "are in it more than once"
@@ -246,6 +248,7 @@ func (a *app) givenKeys(p *project.Project) (transform.Given, error) {
 			{Name: "file", Type: "VARCHAR", Description: "File that configures the source."},
 			{Name: "rows", Type: "BIGINT", Description: "Rows of the load that have a key."},
 			{Name: "lost_rows", Type: "BIGINT", Description: "Rows whose key another row of the load has too, but for one of each."},
+			{Name: "rows_without_key", Type: "BIGINT", Description: "Rows of the load without a value in their key."},
 			{Name: "sample", Type: "VARCHAR", Description: "Some of these keys; personal data is masked."},
 		}}
 	counts, err := readKeys(p)
@@ -266,7 +269,7 @@ func (a *app) givenKeys(p *project.Project) (transform.Given, error) {
 				rel = "raw_" + s.Connector + "." + stream
 			}
 		}
-		rows = append(rows, []any{source, stream, rel, strings.Join(c.Key, ", "), file, c.Rows, c.Lost, c.Sample})
+		rows = append(rows, []any{source, stream, rel, strings.Join(c.Key, ", "), file, c.Rows, c.Lost, c.Bare, c.Sample})
 	}
 	sort.Slice(rows, func(i, j int) bool { return fmt.Sprint(rows[i]...) < fmt.Sprint(rows[j]...) })
 	g.Version, g.Rows, err = rowsOf(rows, func(r []any) []any { return r })

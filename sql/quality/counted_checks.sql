@@ -162,6 +162,11 @@ select
   'rows that share ' || key_columns || ' replace each other, such as ' || sample || ': export each record once, or name the columns that tell records apart under primary_key in ' || file
 from ops.load_keys
 union all
+select
+  'missing keys', source || '.' || stream, relation, source, 'completeness', rows_without_key, rows + rows_without_key,
+  'rows without ' || key_columns || ' cannot be told apart and are left out of the picture: export the column, or name the one that tells records apart under primary_key in ' || file
+from ops.load_keys
+union all
 select 'duplicates', object, relation, source, 'duplicates', broken, checked_rows, 'merge them in the tool that holds them: quality.repairs names each with its twin'
 from person_duplicates
 union all

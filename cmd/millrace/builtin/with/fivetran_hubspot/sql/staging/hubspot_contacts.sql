@@ -73,3 +73,4 @@ select
   coalesce(is_deleted, false) or coalesce(_fivetran_deleted, false) as is_archived
 from raw_fivetran_hubspot.contact
 where id is not null
+qualify row_number() over (partition by _source, id order by _fivetran_synced desc nulls last, _row_id desc) = 1

@@ -52,3 +52,4 @@ from raw_fivetran_hubspot.deal as deals
 left join present_stages on present_stages._source = deals._source and present_stages.deal_id = deals.deal_id
 left join merged_away on merged_away._source = deals._source and merged_away.merged_deal_id = deals.deal_id
 where deals.deal_id is not null
+qualify row_number() over (partition by deals._source, deals.deal_id order by deals._fivetran_synced desc nulls last, deals._row_id desc) = 1

@@ -24,16 +24,16 @@ select
   submissions.conversion_id as submission_id,
   submissions.form_id,
   coalesce(forms.name, submissions.title) as form_name,
-  contacts.property_email as email,
-  contacts.property_firstname as first_name,
-  contacts.property_lastname as last_name,
-  contacts.property_company as company_name,
-  contacts.property_jobtitle as job_title,
+  contacts.email,
+  contacts.first_name,
+  contacts.last_name,
+  contacts.company_name,
+  contacts.job_title,
   submissions.page_url,
   submissions.timestamp as submitted_at
 from raw_fivetran_hubspot.contact_form_submission as submissions
 left join raw_fivetran_hubspot.form as forms on forms._source = submissions._source and forms.guid = submissions.form_id
-left join raw_fivetran_hubspot.contact as contacts on contacts._source = submissions._source and contacts.id = submissions.contact_id
+left join staging.hubspot_contacts as contacts on contacts.source = submissions._source and contacts.contact_id = submissions.contact_id
 where submissions.conversion_id is not null
 qualify row_number() over (
   partition by submissions._source, submissions.conversion_id

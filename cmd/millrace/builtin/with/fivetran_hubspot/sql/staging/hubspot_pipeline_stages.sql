@@ -30,3 +30,6 @@ from raw_fivetran_hubspot.deal_pipeline_stage as stages
 left join raw_fivetran_hubspot.deal_pipeline as pipelines
   on pipelines._source = stages._source and pipelines.pipeline_id = stages.pipeline_id
 where stages.pipeline_id is not null and stages.stage_id is not null and not coalesce(stages._fivetran_deleted, false)
+qualify row_number() over (
+  partition by stages._source, stages.pipeline_id, stages.stage_id order by stages._fivetran_synced desc nulls last, stages._row_id desc
+) = 1

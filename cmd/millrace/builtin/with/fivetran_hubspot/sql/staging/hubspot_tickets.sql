@@ -46,3 +46,4 @@ from raw_fivetran_hubspot.ticket as tickets
 left join ticket_contacts on ticket_contacts._source = tickets._source and ticket_contacts.ticket_id = tickets.id
 left join ticket_companies on ticket_companies._source = tickets._source and ticket_companies.ticket_id = tickets.id
 where tickets.id is not null
+qualify row_number() over (partition by tickets._source, tickets.id order by tickets._fivetran_synced desc nulls last, tickets._row_id desc) = 1

@@ -27,3 +27,4 @@ select
 from raw_fivetran_stripe.charge as charges
 left join seeds.currency_units on currency_units.currency = upper(charges.currency)
 where charges.id is not null
+qualify row_number() over (partition by charges._source, charges.id order by charges._fivetran_synced desc nulls last, charges._row_id desc) = 1

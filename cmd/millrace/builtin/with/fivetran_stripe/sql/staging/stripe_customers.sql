@@ -47,3 +47,7 @@ select
 from raw_fivetran_stripe.customer as customers
 full outer join named on named._source = customers._source and named.customer_id = customers.id
 where coalesce(customers.id, named.customer_id) is not null
+qualify row_number() over (
+  partition by coalesce(customers._source, named._source), coalesce(customers.id, named.customer_id)
+  order by customers._fivetran_synced desc nulls last, customers._row_id desc
+) = 1

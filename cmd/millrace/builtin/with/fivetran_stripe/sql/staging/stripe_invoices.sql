@@ -39,3 +39,4 @@ select
 from raw_fivetran_stripe.invoice as invoices
 left join seeds.currency_units on currency_units.currency = upper(invoices.currency)
 where invoices.id is not null and not coalesce(invoices.is_deleted, false)
+qualify row_number() over (partition by invoices._source, invoices.id order by invoices._fivetran_synced desc nulls last, invoices._row_id desc) = 1

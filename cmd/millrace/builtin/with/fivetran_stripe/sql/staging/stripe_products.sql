@@ -16,3 +16,4 @@ select
   name
 from raw_fivetran_stripe.product
 where id is not null
+qualify row_number() over (partition by _source, id order by _fivetran_synced desc nulls last, _row_id desc) = 1

@@ -27,3 +27,4 @@ select
 from raw_fivetran_stripe.refund as refunds
 left join seeds.currency_units on currency_units.currency = upper(refunds.currency)
 where refunds.id is not null
+qualify row_number() over (partition by refunds._source, refunds.id order by refunds._fivetran_synced desc nulls last, refunds._row_id desc) = 1

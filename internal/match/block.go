@@ -161,7 +161,11 @@ func (v *view) rules() []rule {
 	}
 	if v.email != nil {
 		out = append(out, ifFew(v.emailPart("email head", func(s string) string { return s[:min(len(s), 7)] })),
-			ifFew(v.emailPart("email tail", func(s string) string { return s[max(0, len(s)-12):] })))
+			ifFew(v.emailPart("email tail", func(s string) string { return s[max(0, len(s)-12):] })),
+			ifFew(v.emailPart("email sound", func(s string) string {
+				_, host, _ := strings.Cut(s, "@")
+				return s[:min(len(s), 1)] + soundex(host)
+			})))
 	}
 	// every pair of weak aspects, so that no single one is needed
 	for i, a := range weak {

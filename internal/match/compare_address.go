@@ -174,7 +174,7 @@ func comparePlace(v *view) *comparison {
 		city = v.city.table
 	}
 	out := &comparison{
-		name: "place", title: "place", part: partPlace,
+		name: "place", title: "place", part: partPlace, locates: v.postcode != nil,
 		levels: []level{silent,
 			{name: "both", says: "same postcode and town", group: 0, m: 0.6, u: 1e-3, freq: post},
 			{name: "postcode_city_close", says: "same postcode, similar town", group: 0, m: 0.1, u: 2e-4, freq: post},

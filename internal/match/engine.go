@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -95,10 +96,10 @@ func (f *Frequency) rarity(t *table) []int32 {
 	for i := range out {
 		out[i] = single
 	}
-	if len(f.Counts) > 0 {
+	if counts := f.counts(); len(counts) > 0 {
 		for i, s := range t.texts {
-			if n, ok := f.Counts[valueHash(s)]; ok {
-				out[i] = units(math.Log2(usual / f.chance(n, floor)))
+			if n, ok := counts[digest(s)]; ok {
+				out[i] = units(math.Log2(usual / f.chance(int(n), floor)))
 			}
 		}
 	}
@@ -116,8 +117,9 @@ func (e *engine) commonNames(freq map[string]*Frequency) {
 	}
 	count := func(f *Frequency, t *table) []float64 {
 		out := make([]float64, t.len())
+		counts := f.counts()
 		for i, x := range t.texts {
-			out[i] = f.chance(f.Counts[valueHash(x)], rarest(t))
+			out[i] = f.chance(int(counts[digest(x)]), rarest(t))
 		}
 		return out
 	}
@@ -151,6 +153,13 @@ func (m *Model) fits(v *view, comps []*comparison) error {
 		for l, ml := range m.Comparisons[i].Levels {
 			if ml.Name != c.levels[l+1].name || !(ml.M > 0 && ml.U > 0) {
 				return &fault.Error{Key: c.name + "." + ml.Name, Msg: "the model cannot be used: level unknown, or a chance that is not above zero", Hint: "Train the model again."}
+			}
+		}
+	}
+	for _, f := range m.Frequencies {
+		for k := range f.Counts {
+			if _, err := strconv.ParseUint(k, 36, 64); err != nil {
+				return &fault.Error{Key: "frequencies." + f.Name, Value: k, Msg: "is no hash of a value", Hint: "Train the model again."}
 			}
 		}
 	}

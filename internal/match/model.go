@@ -74,6 +74,17 @@ func ReadModel(data []byte) (*Model, error) {
 
 func valueHash(s string) string { return strconv.FormatUint(digest(s), 36) }
 
+// counts are the counts by hash, as numbers.
+func (f *Frequency) counts() map[uint64]int32 {
+	out := make(map[uint64]int32, len(f.Counts))
+	for k, n := range f.Counts {
+		if h, err := strconv.ParseUint(k, 36, 64); err == nil { // fits refuses others
+			out[h] = int32(n)
+		}
+	}
+	return out
+}
+
 // Weight is the weight in bits of a level, before the frequency of a value counts.
 func (l ModelLevel) Weight() float64 { return math.Log2(l.M / l.U) }
 

@@ -3,6 +3,7 @@ package match
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"millrace/internal/normal"
 
@@ -249,6 +250,9 @@ func (r *reader) readCompany(text, country string) nameText {
 }
 
 func (r *reader) email(s string) string {
+	if !utf8.ValidString(s) {
+		return "" // repaired, all broken texts would be alike
+	}
 	if e, ok := r.n.Email(s); ok {
 		if e.Class == normal.EmailRole && r.s.spec.Entity == Person { // info@ is nobody's and the company's
 			r.role[e.Mailbox] = true
@@ -257,7 +261,7 @@ func (r *reader) email(s string) string {
 	}
 	// A mistyped address still resembles the right one.
 	s = strings.ToLower(strings.TrimSpace(s))
-	if len(s) < 6 || len(s) > 320 || junk(s) || strings.ContainsFunc(s, func(c rune) bool { return unicode.IsControl(c) || unicode.IsSpace(c) }) {
+	if len(s) < 6 || len(s) > 320 || !strings.ContainsAny(s, "@.") || junk(s) || strings.ContainsFunc(s, func(c rune) bool { return unicode.IsControl(c) || unicode.IsSpace(c) }) {
 		return ""
 	}
 	return s

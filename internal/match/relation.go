@@ -72,7 +72,8 @@ type RelationComparison struct {
 	Shared []float64 `json:"shared,omitempty"`
 }
 
-// startRelations are the relations before any data.
+// startRelations are the relations before any data. Without an address, a number or an employer, related people cannot be
+// told from strangers of one surname: a town says too little.
 func startRelations(e Entity, comps []*comparison, n int) []Relation {
 	var out []Relation
 	for r := range relations {
@@ -81,7 +82,7 @@ func startRelations(e Entity, comps []*comparison, n int) []Relation {
 		for _, c := range comps {
 			rc := RelationComparison{Name: c.name}
 			if start := c.kin.start[r]; start != nil {
-				some = true
+				some = some || c.locates || c.part&(partStreet|partPhone|partEmployer|partDomain) != 0
 				group, known := c.symbolGroups()
 				var sum [4]float64
 				for s, ok := range known {

@@ -54,6 +54,8 @@ type comparison struct {
 	exclusive bool
 	// dated comparisons are of dates that belong to the entity for good.
 	dated bool
+	// locates says that a place is known closely enough to tell neighbours from others.
+	locates bool
 	// identifier comparisons are of values that are meant for one entity and that several may share: mailboxes, telephones.
 	identifier *column
 	kin        kinship

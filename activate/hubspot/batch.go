@@ -14,7 +14,7 @@ import (
 )
 
 type input struct {
-	ID         string            `json:"id"`
+	ID         string            `json:"id,omitempty"` // none to make a record
 	IDProperty string            `json:"idProperty,omitempty"`
 	Properties map[string]string `json:"properties,omitempty"`
 	Trace      string            `json:"objectWriteTraceId,omitempty"`
@@ -88,6 +88,8 @@ func (d *destination) Send(ctx context.Context, b activate.Batch) (activate.Answ
 			if r.RemoteID == "" {
 				return activate.Answer{}, &httpx.Error{Class: httpx.Permanent, Method: http.MethodPost, URL: d.objects(b.Target.Object, "/batch/archive"), Message: "a record without its HubSpot id cannot be archived"}
 			}
+		case b.Op == activate.Insert:
+			in.ID = ""
 		case b.Op == activate.Update && r.RemoteID != "":
 			in.ID = r.RemoteID
 		case b.Target.Key != idField:
@@ -99,8 +101,12 @@ func (d *destination) Send(ctx context.Context, b activate.Batch) (activate.Answ
 				in.Properties[f] = d.spell(b.Target.Object, f, v)
 			}
 		}
-		inputs[i] = in
 		byKey[strings.ToLower(in.ID)] = i
+		if b.Op == activate.Insert {
+			in.Properties[b.Target.Key] = r.Key
+			byKey[strings.ToLower(r.Key)] = i
+		}
+		inputs[i] = in
 	}
 	if b.Op == activate.Update {
 		// One call has one kind of id: rows whose record is known go by it, and then all of them must.
@@ -114,7 +120,11 @@ func (d *destination) Send(ctx context.Context, b activate.Batch) (activate.Answ
 	if err != nil {
 		return activate.Answer{}, err
 	}
-	resp, err := d.client.Do(ctx, httpx.Request{Method: http.MethodPost, URL: d.objects(b.Target.Object, "/batch/"+string(b.Op)), Body: body,
+	verb := string(b.Op)
+	if b.Op == activate.Insert {
+		verb = "create"
+	}
+	resp, err := d.client.Do(ctx, httpx.Request{Method: http.MethodPost, URL: d.objects(b.Target.Object, "/batch/"+verb), Body: body,
 		Header: http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}}, Repeat: httpx.RepeatNever, Judge: judge})
 	a := activate.Answer{}
 	if resp != nil {
@@ -134,6 +144,16 @@ func (d *destination) Send(ctx context.Context, b activate.Batch) (activate.Answ
 		return a, fmt.Errorf("hubspot: the answer to a batch of %d rows cannot be read, so it is not known what was written: %w", len(b.Rows), err)
 	}
 	a.Results = attribute(b, e, byKey)
+	if b.Op == activate.Insert {
+		for i := range a.Results {
+			switch r := &a.Results[i]; {
+			case r.Status == activate.Acked:
+				r.Created = true
+			case r.Class == "conflict":
+				r.Class = "exists"
+			}
+		}
+	}
 	return a, nil
 }
 

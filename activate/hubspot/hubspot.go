@@ -124,7 +124,7 @@ func (d *destination) Capabilities(object string) (activate.Capabilities, error)
 		}
 		account = u.Hostname()
 	}
-	return activate.Capabilities{Account: account, Ops: []activate.Op{activate.Upsert, activate.Update, activate.Archive},
+	return activate.Capabilities{Account: account, Ops: []activate.Op{activate.Upsert, activate.Update, activate.Insert, activate.Archive},
 		MaxBatch: maxBatch, PerRow: true, TellsNew: true, Repeat: true, Undo: activate.UndoExact, PerSecond: float64(d.opt.Rate) / 10}, nil
 }
 
@@ -177,7 +177,7 @@ func (d *destination) Check(ctx context.Context, t activate.Target) error {
 	}
 	switch p, ok := props[t.Key]; {
 	case t.Key == idField:
-		if slices.Contains(t.Ops, activate.Upsert) {
+		if slices.Contains(t.Ops, activate.Upsert) || slices.Contains(t.Ops, activate.Insert) {
 			l.Add(&fault.Error{Key: "key", Value: t.Key, Msg: "a record cannot be made by its HubSpot id", Hint: "Use `mode: update`, or a key such as email."})
 		}
 	case !ok:

@@ -68,7 +68,7 @@ func startTwin(t *testing.T) (*twin.Twin, string) {
 func raw(s string) json.RawMessage { return json.RawMessage(s) }
 
 func TestConformance(t *testing.T) {
-	target := activate.Target{Object: "contacts", Key: "email", Fields: []string{"company", "firstname"}, Ops: []activate.Op{activate.Upsert}}
+	target := activate.Target{Object: "contacts", Key: "email", Fields: []string{"company", "firstname"}, Ops: []activate.Op{activate.Insert, activate.Upsert}}
 	with := func(f func(*activate.Target)) activate.Target { x := target; f(&x); return x }
 	desttest.Run(t, desttest.Harness{
 		Open: func(t *testing.T) (activate.Destination, desttest.System) {

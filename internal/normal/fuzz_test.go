@@ -101,7 +101,7 @@ func TestHugeValues(t *testing.T) {
 		s := strings.Repeat(piece, 10_000_000/len(piece))
 		from := time.Now()
 		once(t, n, s, s)
-		if took := time.Since(from); took > time.Second {
+		if took := time.Since(from); took > 10*time.Second {
 			t.Errorf("%q repeated took %s", piece, took)
 		}
 		if _, ok := n.FullName(s); ok {
@@ -118,7 +118,7 @@ func TestHugeValues(t *testing.T) {
 		for _, l := range []int{maxEmail, maxPhone, maxName, maxAddress, maxURL} {
 			once(t, n, strings.ToValidUTF8(s[:min(len(s), l)], ""), "DE")
 		}
-		if took := time.Since(from); took > time.Second {
+		if took := time.Since(from); took > 10*time.Second {
 			t.Errorf("%q took %s", piece, took)
 		}
 	}

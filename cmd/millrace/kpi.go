@@ -102,6 +102,9 @@ func (a *app) kpi(ctx context.Context, ask kpiAsk) error {
 	if err != nil {
 		return err
 	}
+	if _, ok := pb.build.Relations["metrics.kpi_history"]; ask.asOf != "" && !ok {
+		return &fault.Error{Key: "--as-of", Value: ask.asOf, Msg: "this project does not keep what was stated", Hint: "sql/metrics/kpi_history.sql keeps it; `millrace init` writes it into a new project."}
+	}
 	if len(ask.names) == 0 {
 		return a.kpiList(ctx, pb, defs, ask)
 	}
@@ -169,6 +172,10 @@ func kpiDefs(ctx context.Context, pb *publishedBuild) ([]*kpiDef, error) {
 	if err != nil {
 		return nil, err
 	}
+	closed, err := lastClosedMonth(ctx, pb)
+	if err != nil {
+		return nil, err
+	}
 	var out []*kpiDef
 	for _, r := range res.Rows {
 		d := &kpiDef{Name: cellText(r[0]), Label: cellText(r[1]), Topic: cellText(r[2]), Unit: cellText(r[3]), Better: cellText(r[4]), Formula: cellText(r[5]),
@@ -190,13 +197,30 @@ func kpiDefs(ctx context.Context, pb *publishedBuild) ([]*kpiDef, error) {
 		d.first, _ = r[13].(time.Time)
 		d.last, _ = r[14].(time.Time)
 		d.lastClosed, _ = r[15].(time.Time)
-		if d.lastClosed.IsZero() {
+		switch {
+		case !closed.IsZero() && closed.Before(d.last):
+			d.lastClosed = closed
+		case !closed.IsZero(), d.lastClosed.IsZero():
 			d.lastClosed = d.last
 		}
 		out = append(out, d)
 	}
 	slices.SortFunc(out, func(x, y *kpiDef) int { return order[x.Name] - order[y.Name] })
 	return out, nil
+}
+
+// lastClosedMonth is the last month that is over, as core.periods has it; zero in a project without that relation, where the
+// month before the last one with figures is taken for it.
+func lastClosedMonth(ctx context.Context, pb *publishedBuild) (time.Time, error) {
+	if _, ok := pb.build.Relations["core.periods"]; !ok {
+		return time.Time{}, nil
+	}
+	res, err := pb.db.Query(ctx, "select max(period_start) from core.periods where grain = 'month' and is_complete")
+	if err != nil {
+		return time.Time{}, fault.Wrap(err, "read core.periods")
+	}
+	t, _ := res.Rows[0][0].(time.Time)
+	return t, nil
 }
 
 // definitionOrder is the order of the definitions' rows, which is that of their seed.

@@ -229,7 +229,7 @@ func (a *app) kpiList(ctx context.Context, pb *publishedBuild, defs []*kpiDef, a
 	if grain != "month" && grain != "quarter" {
 		_, err := kpiQuery(&kpiDef{}, kpiAsk{grain: grain})
 		if err == nil {
-			err = &fault.Error{Key: "--grain", Value: grain, Msg: "has no last period to list", Hint: "Write month or quarter; everything so far stands beside them."}
+			err = &fault.Error{Key: "--grain", Value: grain, Msg: "everything so far is no period to list", Hint: "Write month or quarter; what is so far stands beside them."}
 		}
 		return err
 	}
@@ -351,7 +351,12 @@ func (a *app) kpiListTable(list []kpiListing, at reports.Period) {
 	for _, r := range reasons {
 		a.con.Say("n/a  %s: %s", strings.Join(why[r], ", "), r)
 	}
-	a.con.Say("Slice one: millrace kpi cac --by channel --grain month. Its query: millrace kpi mrr --sql.")
+	for _, l := range list {
+		if len(l.Slices) > 0 {
+			a.con.Say("Slice one: millrace kpi %s --by %s. The query behind it: --sql.", l.Name, l.Slices[0])
+			break
+		}
+	}
 }
 
 // shortLabel is a period's name that fits over a column: Feb 2026, Q1 2026.

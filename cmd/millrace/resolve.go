@@ -301,8 +301,12 @@ func (a *app) sayAnswer(job *resolve.Job, answer *resolve.Answer, sum resolveSum
 		a.con.Say("%s in two lists are %s %s; %s belong together in %s", console.Count(int64(answer.Rows), "row"), console.Thousands(int64(answer.Clusters)), many,
 			console.Count(int64(answer.InThem), "row"), console.Count(int64(answer.Multiple), "cluster"))
 	} else {
-		a.con.Say("%s are %s %s; %s have several rows, %s at most", console.Count(int64(answer.Rows), "row"), console.Thousands(int64(answer.Clusters)), many,
-			console.Thousands(int64(answer.Multiple)), console.Thousands(int64(answer.Largest)))
+		have := "have"
+		if answer.Multiple == 1 {
+			have = "has"
+		}
+		a.con.Say("%s are %s %s; %s %s several rows, %s at most", console.Count(int64(answer.Rows), "row"), console.Thousands(int64(answer.Clusters)), many,
+			console.Thousands(int64(answer.Multiple)), have, console.Thousands(int64(answer.Largest)))
 	}
 	a.con.Say("%s scored, %s in doubt  [%s]", console.Count(answer.Pairs, "pair"), console.Thousands(int64(answer.Doubtful)), console.Duration(took))
 	if v := sum.Verdicts; v != nil {

@@ -96,7 +96,8 @@ func (n *Normaliser) emailClass(local, host string) EmailClass {
 // (sales.emea).
 func (n *Normaliser) isRole(local string) bool {
 	c := core(local)
-	if n.roles[c] {
+	// a.r@ is somebody with initials, ar@ the accounts receivable.
+	if n.roles[c] && (len(c) > 3 || !strings.ContainsAny(local, "._-")) {
 		return true
 	}
 	first := c

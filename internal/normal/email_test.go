@@ -39,6 +39,8 @@ func TestEmail(t *testing.T) {
 		{"buchhaltung@acme.de", "buchhaltung@acme.de", "buchhaltung@acme.de", "buchhaltung", EmailRole},
 		{"comptabilité@acme.fr", "comptabilité@acme.fr", "comptabilité@acme.fr", "comptabilite", EmailRole},
 		{"it@acme.com", "it@acme.com", "it@acme.com", "it", EmailRole},
+		{"a.r@acme.com", "a.r@acme.com", "a.r@acme.com", "ar", EmailCorporate},
+		{"ar@acme.com", "ar@acme.com", "ar@acme.com", "ar", EmailRole},
 		{"it.smith@acme.com", "it.smith@acme.com", "it.smith@acme.com", "itsmith", EmailCorporate}, // a short role counts alone
 		{"maria.test@acme.com", "maria.test@acme.com", "maria.test@acme.com", "mariatest", EmailCorporate},
 		{"a..b@docomo.ne.jp", "a..b@docomo.ne.jp", "a..b@docomo.ne.jp", "ab", EmailFree},

@@ -28,15 +28,18 @@ type Person struct {
 }
 
 // Person reads a name that a source keeps in two fields. Either may be empty; a comma in the family field ("Smith, John")
-// counts where the given field is empty.
+// is read where the given field is empty; a whole name in the given field is where the family field is.
 func (n *Normaliser) Person(given, family string) (Person, bool) {
 	g, okG := n.named("person", given)
 	f, okF := n.named("person", family)
 	switch {
 	case !okG && !okF, len(given) > maxName, len(family) > maxName:
 		return Person{}, false
-	case !okG:
+	case !okG && strings.Contains(f, ","):
 		return n.FullName(f)
+	case !okG: // "de Paoli" is a family, not a person called De
+		var p Person
+		return n.person(p, nil, n.strip(&p, nameWords(f)))
 	case !okF:
 		p, ok := n.FullName(g)
 		if ok && p.Given == "" { // a single word in the given field is a given name
@@ -126,7 +129,7 @@ func (n *Normaliser) person(p Person, given, family []string) (Person, bool) {
 	}
 	p.Particle = strings.ToLower(strings.Join(family[:len(family)-len(core)], " "))
 	p.FamilyCore = umlauts(nameKey(strings.Join(core, " ")))
-	p.FamilyKey = umlauts(nameKey(strings.Join(family[:len(family)-len(core)], " "))) + p.FamilyCore
+	p.FamilyKey = umlauts(nameKey(strings.Join(family, " ")))
 	for _, w := range family {
 		for _, k := range keyWords(w) {
 			all = append(all, umlauts(k))

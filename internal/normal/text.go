@@ -193,7 +193,7 @@ func digits(s string) bool {
 }
 
 // umlauts takes two spellings of one letter to one: Müller, Mueller and Muller. The pair must stand between consonants, or
-// begin the word, and must not end it: Bauer, Queen, Monroe and Blue stay.
+// begin the word, and must not end it, nor stand before a last l or s: Bauer, Queen, Monroe, Blue, Samuel and Joes stay.
 func umlauts(s string) string {
 	if !strings.Contains(s, "ae") && !strings.Contains(s, "oe") && !strings.Contains(s, "ue") {
 		return s
@@ -202,7 +202,8 @@ func umlauts(s string) string {
 	for i := 0; i < len(s); i++ {
 		b = append(b, s[i])
 		pair := i+2 < len(s) && s[i+1] == 'e' && (s[i] == 'a' || s[i] == 'o' || s[i] == 'u')
-		if pair && (i == 0 || !vowel(s[i-1]) && s[i-1] != 'q') && letterOrDigit(s[i+2]) && !vowel(s[i+2]) {
+		if pair && (i == 0 || !vowel(s[i-1]) && s[i-1] != 'q') && letterOrDigit(s[i+2]) && !vowel(s[i+2]) &&
+			!(i+3 == len(s) && (s[i+2] == 'l' || s[i+2] == 's')) {
 			i++
 		}
 	}

@@ -101,7 +101,7 @@ type streetTable struct {
 
 func (n *Normaliser) street(a *Address, s string) {
 	var w []string
-	s = strings.NewReplacer("p.o.", "po ", "p. o.", "po ", "p.o ", "po ", "#", " unit ").Replace(fold(s))
+	s = strings.NewReplacer("p.o.", "po ", "p. o.", "po ", "p.o ", "po ", "#", " unit ", " l'", " ", " d'", " ", " dell'", " ", " all'", " ").Replace(fold(s))
 	// A comma parts the street from the rest; what stands behind it may still be the number (Calle Mayor, 5).
 	for f := range strings.FieldsFuncSeq(s, func(r rune) bool {
 		return r != '\'' && r != '-' && r != '/' && !(r < 0x80 && letterOrDigit(byte(r)))

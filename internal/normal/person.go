@@ -143,8 +143,7 @@ func (n *Normaliser) person(p Person, given, family []string) (Person, bool) {
 	if p.SortedKey == "" {
 		return Person{}, false // signs and nothing else
 	}
-	native := strings.ToLower(strings.TrimSpace(p.Family + " " + p.Given))
-	p.NativeKey = native
+	p.NativeKey = strings.ReplaceAll(strings.ToLower(strings.TrimSpace(p.Family+" "+p.Given)), "’", "'")
 	for _, k := range []string{p.GivenKey, p.MiddleKey, p.FamilyCore} {
 		if k != "" {
 			p.Initials += k[:1]

@@ -22,7 +22,7 @@ func TestAddress(t *testing.T) {
 		{"P.O. Box 123", "12345", "US", "", "", "box 123"},
 		{"Flat 2, 10 Downing Street", "sw1a 2aa", "UK", "GB|SW1A2AA|10", "GB|SW1A2AA|downing", "2"},
 		{"12-14 rue de la Paix", "75002", "France", "FR|75002|12", "FR|75002|paix", ""},
-		{"12 bis, avenue de l'Opéra", "75001", "FR", "FR|75001|12bis", "FR|75001|lopera", ""},
+		{"12 bis, avenue de l'Opéra", "75001", "FR", "FR|75001|12bis", "FR|75001|opera", ""},
 		{"Calle Mayor, 5, 3º B", "28013", "ES", "ES|28013|5", "ES|28013|mayor", "3o b"},
 		{"Via Roma 10/A", "00184", "IT", "IT|00184|10", "IT|00184|roma", ""},
 		{"Damrak 1 hs", "1012 LG", "NL", "NL|1012LG|1", "NL|1012LG|damrak", "hs"},

@@ -75,6 +75,7 @@ type kpiDef struct {
 	Slices     []string `json:"slices"`
 	Low        any      `json:"benchmark_low,omitempty"`
 	High       any      `json:"benchmark_high,omitempty"`
+	band       []any    // the cells of both
 	first      time.Time
 	last       time.Time // first days of the first and last month with a row
 	lastClosed time.Time
@@ -181,7 +182,7 @@ func kpiDefs(ctx context.Context, pb *publishedBuild) ([]*kpiDef, error) {
 		d := &kpiDef{Name: cellText(r[0]), Label: cellText(r[1]), Topic: cellText(r[2]), Unit: cellText(r[3]), Better: cellText(r[4]), Formula: cellText(r[5]),
 			Remark: cellText(r[6]), Rollup: cellText(r[7]), NoSlices: cellText(r[8]), Currency: cellText(r[11])}
 		if r[9] != nil && r[10] != nil {
-			d.Low, d.High = jsonCell(r[9]), jsonCell(r[10])
+			d.Low, d.High, d.band = jsonCell(r[9]), jsonCell(r[10]), r[9:11]
 		}
 		dims, _ := r[12].([]any)
 		for _, known := range kpiSlices() {

@@ -84,7 +84,7 @@ func (a *app) kpiTable(t *kpiTable) {
 	}
 	if t.Low != nil {
 		f := reports.Format{Unit: reports.Unit(t.Unit), Coarse: true}
-		a.con.Say("Public figures lie between %s and %s: a direction, no goal.", f.Show(reports.ValueOf(fmt.Sprint(t.Low))), f.Show(reports.ValueOf(fmt.Sprint(t.High))))
+		a.con.Say("Public figures lie between %s and %s: a direction, no goal.", f.Show(reports.ValueOf(t.band[0])), f.Show(reports.ValueOf(t.band[1])))
 	}
 	fmt.Fprintln(a.con.Out)
 

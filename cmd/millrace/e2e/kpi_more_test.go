@@ -21,7 +21,7 @@ func allKPIs() []string {
 		out = append(out, k)
 	}
 	out = append(out, "new_mrr", "expansion_mrr", "reactivation_mrr", "contraction_mrr", "churned_mrr", "arpa", "mrr_spot", "fx_mrr", "revenue", "mean_deal",
-		"media_spend", "cpc", "cpm", "cpa", "cac_lagged", "invoiced_revenue", "collected_revenue", "collected_revenue_cohort", "refunds", "order_value")
+		"ltv_observed", "media_spend", "cpc", "cpm", "cpa", "cac_lagged", "invoiced_revenue", "collected_revenue", "collected_revenue_cohort", "refunds", "order_value")
 	slices.Sort(out)
 	return out
 }
@@ -97,6 +97,18 @@ func (b *book) moreRevenue(s span, out map[string]*big.Rat) {
 	if v := b.spot[s.read]; v != nil {
 		out["mrr_spot"] = v
 	}
+
+	// What the customers who began in the period have earned so far, day by day: the observed part of their lifetime value.
+	earned := new(big.Rat)
+	for _, levels := range b.levels {
+		if !within(levels[0].day, s) {
+			continue
+		}
+		for d := levels[0].day; d.Before(b.f.today); d = d.AddDate(0, 0, 1) {
+			earned.Add(earned, on(levels, d))
+		}
+	}
+	out["ltv_observed"] = earned.Mul(earned, new(big.Rat).Mul(b.f.margin, big.NewRat(12, 365)))
 
 	// The same customers, a year apart; who left in between counts as gone, whatever came later.
 	then := s.read.AddDate(-1, 0, 0)

@@ -133,7 +133,8 @@ func bookOf(t *testing.T, dir string, l lake, now time.Time) *book {
 func everyPeriod(t *testing.T, dir string, b *book) {
 	t.Helper()
 	r := must(t, dir, nil, "query", "--target", "prod", "--json", "select grain, coalesce(period_start::varchar, '') as period, kpi, value::varchar as value "+
-		"from metrics.kpi where dimension = 'total' and kpi in ('"+strings.Join(allKPIs(), "', '")+"')")
+		"from metrics.kpi where dimension = 'total' and kpi in ('"+strings.Join(allKPIs(), "', '")+"') "+
+		"union all select grain, coalesce(period_start::varchar, ''), 'ltv_observed', observed::varchar from metrics.ltv_cohort_parts where dimension = 'total'")
 	var rows []struct {
 		Grain, Period, KPI string
 		Value              *string

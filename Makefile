@@ -4,7 +4,7 @@ BIN := bin/millrace
 
 DEMO_DIR ?= millrace-demo
 
-.PHONY: build demo example check test soak fmt vet staticcheck e2e bench clean
+.PHONY: build demo example check test soak fmt vet staticcheck e2e bench evaluate clean
 
 build: ## the binary
 	$(GO) build -o $(BIN) ./cmd/millrace
@@ -36,6 +36,9 @@ e2e: build ## fresh project, real input, bad input, kill -9, readers during publ
 
 soak: build ## the long suites whole
 	@MILLRACE_SOAK=1 MILLRACE_E2E=$(CURDIR)/$(BIN) ./.ci/gotest -count=1 -timeout 80m ./...
+
+evaluate: build ## how well lists are resolved: one setting, truth read at the end
+	$(BIN) resolve evaluate docs/evaluation.yml --slow
 
 bench: ## figures of docs/benchmarks.md
 	$(GO) test -run '^$$' -bench . -benchmem ./...

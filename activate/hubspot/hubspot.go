@@ -132,6 +132,7 @@ func (d *destination) Capabilities(object string) (activate.Capabilities, error)
 type property struct {
 	Name       string `json:"name"`
 	Type       string `json:"type"`
+	FieldType  string `json:"fieldType"`
 	Unique     bool   `json:"hasUniqueValue"`
 	Calculated bool   `json:"calculated"`
 	Archived   bool   `json:"archived"`

@@ -259,3 +259,27 @@ func TestBadOptions(t *testing.T) {
 		}
 	}
 }
+
+func TestPropertiesAreDescribed(t *testing.T) {
+	_, base := startTwin(t)
+	infos, err := dest(t, base, nil).Describe(t.Context(), "contacts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := map[string]activate.FieldInfo{}
+	for _, i := range infos {
+		by[i.Name] = i
+	}
+	if i := by["createdate"]; i.Kind != activate.KindInstant || !i.ReadOnly {
+		t.Errorf("%+v", i)
+	}
+	if i := by["firstname"]; i.Kind != activate.KindText || i.MaxLength != maxText || len(i.Options) > 0 {
+		t.Errorf("%+v", i)
+	}
+	if i := by["lead_route"]; strings.Join(i.Options, ",") != "sales,nurture" {
+		t.Errorf("%+v", i)
+	}
+	if i := by["hs_legal_basis"]; len(i.Options) > 0 {
+		t.Errorf("several options are one value of a checkbox: %+v", i)
+	}
+}

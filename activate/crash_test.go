@@ -260,6 +260,7 @@ func TestRandomFaults(t *testing.T) {
 				t.Errorf("seed %d (%s): %s was made %d times", seed, c.name, k, n)
 			}
 		}
+		r.db.Close() // a thousand of them
 		if c.once {
 			// What arrived and what is claimed to have: nothing is claimed that did not arrive, and what is not known is said.
 			if told, claimed := len(r.world.Records), counts[state.RowAcked]; claimed > told || told > claimed+counts[state.RowUnknown]+counts[state.RowDead]+counts[state.RowRejected] {
@@ -274,6 +275,7 @@ func TestRandomFaults(t *testing.T) {
 			quiet.publish(leads(10, 50)...)
 		}
 		quiet.run(quiet.sync(text), c.open(quiet.world))
+		quiet.db.Close()
 		// Rows that faults used up are dead: they are reported, not sent again in the same form.
 		if counts[state.RowDead] > 0 || strings.Contains(text, "mode: event") && len(r.world.Records) == len(quiet.world.Records) {
 			given++

@@ -79,7 +79,7 @@ h2{font-size:1.15rem;margin:0;display:flex;gap:.75rem;align-items:center;flex-wr
 .counts{display:flex;flex-wrap:wrap;gap:.6rem;margin:1rem 0 0;padding:0;list-style:none}.counts li{border:1px solid var(--line);border-radius:8px;padding:.4rem .8rem}.counts b{font-size:1.15rem}
 .add b,.add.s{color:var(--add)}.mod b,.mod.s{color:var(--mod)}.del b,.del.s{color:var(--del)}.same b{color:var(--same)}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
-code,.diff{font-family:ui-monospace,monospace;font-size:.88rem;overflow-wrap:anywhere}.s{font-weight:700}.ask{border-left:4px solid var(--mod);padding:.2rem 0 .2rem 1rem;margin:1rem 0 0}.ask p{margin:.2rem 0}.next{margin:1.25rem 0 0;font-weight:600}
+.diff td:nth-child(-n+2){white-space:nowrap}code,.diff{font-family:ui-monospace,monospace;font-size:.88rem;overflow-wrap:anywhere}.s{font-weight:700}.ask{border-left:4px solid var(--mod);padding:.2rem 0 .2rem 1rem;margin:1rem 0 0}.ask p{margin:.2rem 0}.next{margin:1.25rem 0 0;font-weight:600}
 </style></head><body><main><h1>What would be sent</h1>
 {{if not .}}<article><p>No plan.</p></article>{{end}}
 {{range .}}<article>

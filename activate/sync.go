@@ -36,6 +36,8 @@ type SyncFile struct {
 	Owner       string `yaml:"owner" doc:"who answers for it; needed before it may be live"`
 	Live        bool   `yaml:"live" doc:"allow sending, under --target prod only"`
 
+	Schedule config.Cron `yaml:"schedule" doc:"when a run plans this sync, in the project's zone; left out: with every run. What was begun is always finished" example:"0 6 * * 1"`
+
 	Relation    string      `yaml:"relation" required:"true" doc:"what to send: schema.name" example:"segments.hot_leads"`
 	Destination string      `yaml:"destination" required:"true" doc:"which kind of system" example:"hubspot"`
 	Config      config.Node `yaml:"config" doc:"account and credentials: see the destination"`
@@ -251,6 +253,9 @@ func (s *Sync) check(catalog []Connector) error {
 		l.Add(s.node.Get("holdout").KeyFault("Add `subject:`.", "a holdout needs the column that names the subject"))
 	}
 	f.checkGuards(s.node, l.Add)
+	if f.Mode == ModeAudience && !f.Schedule.IsZero() {
+		l.Add(s.node.Get("schedule").KeyFault("Remove it: an audience follows every run.", "who opts out must leave an audience with the next run"))
+	}
 	if len(f.Caps) > 0 {
 		f.Touch = true
 	}

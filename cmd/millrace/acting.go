@@ -162,6 +162,8 @@ type syncSummary struct {
 	Error       string `json:"error,omitempty"`
 	Earlier     int    `json:"earlier,omitempty"` // of the acknowledged ones, rows of plans that an earlier run had begun
 
+	NotDue string `json:"not_due,omitempty"` // its schedule has not come round
+
 	plan *activate.Plan // that waits for a person
 	fate *activate.Applied
 }
@@ -183,7 +185,7 @@ func (a *app) act(ctx context.Context, s *session) ([]syncSummary, error) {
 	var errs fault.List
 	for _, sync := range list {
 		began := a.clock()
-		sum, err := a.actOne(ctx, e, sync)
+		sum, err := a.actOne(ctx, s, e, sync)
 		if err != nil {
 			errs.Add(fault.Wrap(err, "sync %s", sync.Name))
 			sum.Error = err.Error()
@@ -200,7 +202,7 @@ func (a *app) act(ctx context.Context, s *session) ([]syncSummary, error) {
 	return out, fault.Handled(errs.Or())
 }
 
-func (a *app) actOne(ctx context.Context, e *activate.Engine, s *activate.Sync) (syncSummary, error) {
+func (a *app) actOne(ctx context.Context, ses *session, e *activate.Engine, s *activate.Sync) (syncSummary, error) {
 	sum := syncSummary{Sync: s.Name, Destination: s.File.Destination}
 	d, err := a.openDestination(s)
 	if err != nil {
@@ -218,8 +220,17 @@ func (a *app) actOne(ctx context.Context, e *activate.Engine, s *activate.Sync) 
 		sum.Waiting, sum.Trouble = left.Stopped, left.Trouble
 		return sum, nil
 	}
+	if next, err := a.notBefore(ctx, ses, s); err != nil || !next.IsZero() {
+		if !next.IsZero() {
+			sum.NotDue = "next due at " + next.Format("2006-01-02 15:04 MST")
+		}
+		return sum, err
+	}
 	plan, err := e.Plan(ctx, s, d)
 	if err != nil {
+		return sum, err
+	}
+	if err := ses.state.Health.NotePlanned(ctx, s.Name, ses.now); err != nil {
 		return sum, err
 	}
 	sum.PlanID, sum.Verdict, sum.Planned = plan.ID, plan.Verdict, plan.Changes
@@ -278,7 +289,7 @@ func (a *app) sayHealth(ctx context.Context, s *session, sum syncSummary) error 
 		if sum.fate != nil && len(sum.fate.Problems) > 0 {
 			why += ": " + sum.fate.Problems[0].Message
 		}
-	case sum.Planned == 0 && sum.Acked == 0 && sum.Waiting != "":
+	case sum.NotDue != "", sum.Planned == 0 && sum.Acked == 0 && sum.Waiting != "":
 		return nil // it was not tried: neither well nor ill
 	}
 	news, err := s.state.Health.Note(ctx, sum.Sync, now, why, a.clock().UTC())
@@ -292,6 +303,21 @@ func (a *app) sayHealth(ctx context.Context, s *session, sum syncSummary) error 
 	}
 	a.announce(ctx, sum.Sync+" is well again", fmt.Sprintf("Sync %s to %s is well again.\n", sum.Sync, sum.Destination))
 	return nil
+}
+
+// notBefore gives the time at which a sync with a schedule is due again; zero when it is due now.
+func (a *app) notBefore(ctx context.Context, ses *session, s *activate.Sync) (time.Time, error) {
+	if s.File.Schedule.IsZero() {
+		return time.Time{}, nil
+	}
+	last, err := ses.state.Health.Planned(ctx, s.Name)
+	if err != nil || last.IsZero() {
+		return time.Time{}, err
+	}
+	if next := s.File.Schedule.Next(last.In(ses.p.Location())); next.After(ses.now) {
+		return next, nil
+	}
+	return time.Time{}, nil
 }
 
 func (s *syncSummary) take(r *activate.Applied) {
@@ -325,6 +351,8 @@ func (a *app) saySync(s syncSummary, took time.Duration) {
 		a.con.Step("sync", console.Fail, name, fmt.Sprintf("%s planned, %s acknowledged, the rest waits: %s", console.Count(int64(s.Planned), "row"), console.Thousands(int64(s.Acked)), s.Waiting), took)
 	case s.Waiting != "":
 		a.con.Step("sync", "HOLD", name, fmt.Sprintf("%s planned, %s", console.Count(int64(s.Planned), "row"), s.Waiting), took)
+	case s.NotDue != "" && s.Acked == 0:
+		a.con.Step("sync", console.Skip, name, s.NotDue, took)
 	case s.Planned == 0 && s.Acked > 0:
 		a.con.Step("sync", console.OK, name, fmt.Sprintf("nothing new to send; %s of an earlier plan acknowledged", console.Count(int64(s.Acked), "row")), took)
 	case s.Earlier > 0:

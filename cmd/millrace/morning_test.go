@@ -119,3 +119,22 @@ func (l *lab) read(path string) string {
 	}
 	return string(b)
 }
+
+// A sync with a schedule is planned when it comes round, and the question that waits is asked once.
+func TestScheduleAndAsking(t *testing.T) {
+	l := newLab(t)
+	file := l.read("activate/scores.yml")
+	l.write("activate/scores.yml", strings.Replace(file, "relation:", "schedule: \"0 6 * * 1\"\nrelation:", 1)) // Mondays; 2026-03-02 is one
+	asked := filepath.Join(t.TempDir(), "asked")
+	l.write("millrace.yml", "version: 1\nname: lab\nalerts: {on_waiting: [sh, -c, \"cat >> "+asked+"\"]}\n")
+	l.must("build")
+	l.fails(0, "waits for a person", "run")
+	l.fails(0, "next due at 2026-03-09 06:00 UTC", "run", "--now", "2026-03-03T06:00:00Z")
+	text, err := os.ReadFile(asked)
+	if err != nil || strings.Count(string(text), "scores wants to change hubspot.") != 1 || !strings.Contains(string(text), "Without an answer by 2026-03-03 06:00 UTC it lapses, and nothing is sent.") {
+		t.Errorf("asked: %v\n%s", err, text)
+	}
+	l.fails(0, "waits for a person", "run", "--now", "2026-03-09T06:00:00Z")
+	l.write("activate/audience.yml", strings.Replace(l.read("activate/audience.yml"), "relation:", "schedule: \"0 6 * * 1\"\nrelation:", 1))
+	l.fails(2, "who opts out must leave an audience with the next run", "plan")
+}

@@ -93,3 +93,16 @@ func (s Health) Asked(ctx context.Context, planID string, at time.Time) (before 
 	n, err := s.d.exec(ctx, "record that people were asked", `insert into meta (name, value) values (?, ?) on conflict (name) do nothing`, "asked "+planID, at.UTC().Format(timeLayout))
 	return n == 0, err
 }
+
+// Planned gives the logical time of the last run that planned a sync; zero when none has.
+func (s Health) Planned(ctx context.Context, sync string) (time.Time, error) {
+	var at time.Time
+	err := s.d.db.QueryRowContext(ctx, `select (select value from meta where name = ?)`, "planned "+sync).Scan(instant{&at})
+	return at, err
+}
+
+// NotePlanned records it.
+func (s Health) NotePlanned(ctx context.Context, sync string, at time.Time) error {
+	_, err := s.d.exec(ctx, "record that a sync was planned", `insert into meta (name, value) values (?, ?) on conflict (name) do update set value = excluded.value`, "planned "+sync, at.UTC().Format(timeLayout))
+	return err
+}

@@ -4,6 +4,8 @@ import (
 	"embed"
 	"errors"
 	"io/fs"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 
@@ -48,6 +50,12 @@ func readsInstead() map[string]string {
 	return map[string]string{"fivetran_hubspot": "hubspot", "fivetran_stripe": "stripe", "fivetran_ads": "google_ads"}
 }
 
+// toolSets are the sets that read tools themselves: any of them go together.
+func toolSets() ([]string, error) {
+	all, err := builtinSets()
+	return slices.DeleteFunc(all, func(s string) bool { return readsInstead()[s] != "" }), err
+}
+
 // builtinFiles are the files of a project that was started with the named sets, by path: those that upgrade follows, and
 // those that belong to the person from the start. A set wins over base, so it may bring its own version of a file.
 func builtinFiles(with []string) (followed, own map[string][]byte, err error) {
@@ -60,7 +68,8 @@ func builtinFiles(with []string) (followed, own map[string][]byte, err error) {
 	}
 	roots := []string{"builtin/base"}
 	var errs fault.List
-	for dump, direct := range readsInstead() {
+	for _, dump := range slices.Sorted(maps.Keys(readsInstead())) {
+		direct := readsInstead()[dump]
 		if has(with, dump) && has(with, direct) {
 			errs.Add(&fault.Error{Key: "--with", Value: dump + "," + direct, Msg: "both fill the same relations of sql/staging, one from a warehouse's tables and one from the tool itself", Hint: "Choose one of them."})
 		}

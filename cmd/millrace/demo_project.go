@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"millrace/internal/fault"
@@ -26,10 +27,12 @@ type demoEdit struct {
 // demoProject writes the project: what init writes for these tools, pointed at the simulated vendors.
 func (a *app) demoProject(ctx context.Context, dir string, f demoFlags) error {
 	b := a.inside(dir)
-	known, err := builtinSets()
+	known, err := toolSets()
 	if err != nil {
 		return err
 	}
+	// The twin speaks as the tools do; a warehouse's copies of their tables fill the same relations.
+	known = slices.DeleteFunc(known, func(set string) bool { return strings.HasPrefix(set, "fivetran_") })
 	if err := b.init(dir, initParams{name: "demo", with: known}); err != nil {
 		return err
 	}

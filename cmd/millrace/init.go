@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -109,11 +108,10 @@ func (a *app) init(dir string, p initParams) error {
 	a.con.Say("  millrace doctor      # what is ready, and what is missing")
 	a.con.Say("  millrace run         # read, build, test, publish, report")
 	if len(p.with) == 0 {
-		known, err := builtinSets()
+		known, err := toolSets()
 		if err != nil {
 			return err
 		}
-		known = slices.DeleteFunc(known, func(s string) bool { return readsInstead()[s] != "" })
 		a.con.Say("")
 		a.con.Say("No tool is connected yet: every relation is there, typed and empty. Begin anew with the tools that you use,")
 		a.con.Say("  millrace init --with %s DIR", strings.Join(known, ","))

@@ -21,6 +21,10 @@ columns:
   decision_mode: {description: "shadow or live; null when nothing was decided yet."}
   proposed_step: {description: What the policy chose whether or not it may act.}
   decided_at: {description: When it chose (UTC).}
+  consent_purpose: {description: Purpose that the consent is for.}
+  consent_status: {description: "granted, denied or unknown.", data_tests: [{accepted_values: {values: [granted, denied, unknown]}}]}
+  consent_region: {description: "Region whose rules hold; (unknown) is treated as the strictest."}
+  consent_at: {description: When the word was given (UTC).}
 data_tests:
   - expression: "next_step is null or decision_id is not null"
 --- */
@@ -59,9 +63,14 @@ select
   case when routing.is_live then routing.decision_id end as decision_id,
   routing.mode as decision_mode,
   routing.choice as proposed_step,
-  routing.decided_at
+  routing.decided_at,
+  consents.purpose as consent_purpose,
+  consents.status as consent_status,
+  consents.region as consent_region,
+  consents.consent_at
 from core.people
 inner join scores.lead_score on lead_score.person_id = people.person_id
 inner join contacts on contacts.person_id = people.person_id and contacts.contact_id = people.crm_contact_id
 left join routing on routing.person_id = people.person_id
+left join core.consents on consents.person_id = people.person_id and consents.purpose = 'marketing_email'
 where not people.is_mailbox

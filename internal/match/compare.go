@@ -138,7 +138,7 @@ func best(c *column, a, b int, find func(x, y uint32) outcome) outcome {
 func alike(a, b string) bool {
 	short := min(len(a), len(b))
 	switch {
-	case short < 3:
+	case short < 3, farApart(a, b, letters(a), letters(b), 2, 0.92):
 		return false
 	case short >= 5:
 		return edits(a, b, 2) <= 2 || jaroWinkler(a, b) >= 0.92
@@ -161,9 +161,10 @@ func compareEmail(v *view) *comparison {
 	}
 	// Mailbox names are made of people's names: that j.smith@a and jsmith@b look alike says no more than that the names do. What is left of
 	// them without the name has to be alike.
-	locals := make([]string, c.len())
+	locals, in := make([]string, c.len()), make([]uint64, c.len())
 	for i, s := range c.texts {
 		locals[i], _, _ = strings.Cut(s, "@")
+		in[i] = letters(s)
 	}
 	rest := func(i int, local string) string {
 		for _, w := range v.names.of(i) {
@@ -185,6 +186,7 @@ func compareEmail(v *view) *comparison {
 			switch {
 			case locals[x] == locals[y] && len(locals[x]) >= 5:
 				level = emailLocal
+			case farApart(s, t, in[x], in[y], 2, 0.9):
 			case edits(s, t, 2) <= 2:
 				level = emailTypo
 			case jaroWinkler(s, t) >= 0.9:

@@ -276,25 +276,47 @@ func (e *engine) block(s *Set, overrides []Override) {
 // in thirty times at worst, which is enough for counting.
 const provisionalCut = 5 * unit
 
-// provisional groups records by their strong pairs.
-func (e *engine) provisional(ctx context.Context, b *blocks, o Options) ([]int32, error) {
+// provisionalReach is how far below the cut pairs are kept for the next count: frequencies move a weight by less.
+const provisionalReach = 15 * unit
+
+// provisional groups records by their strong pairs. The first time it scores all that blocking proposes and keeps in near what a
+// change of the frequencies may make strong; the next time it scores these.
+func (e *engine) provisional(ctx context.Context, b *blocks, o Options, near *[][2]int32) ([]int32, error) {
 	var mu sync.Mutex
 	u := newUnion(e.v.n)
-	parallel(o.Threads, e.v.n, func(lo, hi int) {
+	first := *near == nil
+	n := e.v.n
+	if !first {
+		n = len(*near)
+	}
+	parallel(o.Threads, n, func(lo, hi int) {
 		var buf []candidate
-		var pairs [][2]int32
-		for a := lo; a < hi && ctx.Err() == nil; a++ {
-			buf = b.candidates(a, buf)
+		var strong, weak [][2]int32
+		try := func(p [2]int32) {
+			switch total := e.score(int(p[0]), int(p[1]), nil).total; {
+			case total >= provisionalCut:
+				strong = append(strong, p)
+			case first && total >= provisionalCut-provisionalReach:
+				weak = append(weak, p)
+			}
+		}
+		for i := lo; i < hi && ctx.Err() == nil; i++ {
+			if !first {
+				try((*near)[i])
+				continue
+			}
+			buf = b.candidates(i, buf)
 			for _, c := range buf {
-				if e.score(a, int(c.record), nil).total >= provisionalCut {
-					pairs = append(pairs, [2]int32{int32(a), c.record})
-				}
+				try([2]int32{int32(i), c.record})
 			}
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		for _, p := range pairs {
+		for _, p := range strong {
 			u.join(p[0], p[1])
+		}
+		if first {
+			*near = append(append(*near, strong...), weak...)
 		}
 	})
 	for i, t := range e.v.twins() {

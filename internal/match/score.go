@@ -190,36 +190,47 @@ func (s *Edges) veto(a, b int32, x verdict) uint8 {
 		return 4
 	case x.total >= units(s.o.Cut) && x.total-x.support < units(s.o.Cut):
 		return 3
-	case x.total < units(s.o.Cut)+relatedMargin && !s.e.named(x) && (x.related <= -unit || !s.e.own(x)):
+	case s.e.doubtful(x, units(s.o.Cut)):
 		return 3
 	}
 	return 0
 }
 
-// relatedMargin is what a pair must have above the cut where its names do not say that they are one, and relatives or colleagues
-// could share all that the two share: a family's address and surname are not one person.
+// relatedMargin is what a pair must have above the cut where its names do not say that they are one.
 const relatedMargin = 5 * unit
 
-// own reports whether the two agree on a value that is meant for one: an address, a number, a date of birth.
-func (e *engine) own(x verdict) bool {
-	for i, c := range e.comps {
-		if (c.identifier != nil && c.part != partDomain || c.dated) && x.pattern.level(i) == 1 {
-			return true
-		}
-	}
-	return false
-}
-
-// named reports whether the names of a pair agree in both parts, or a company's name does.
-func (e *engine) named(x verdict) bool {
+// doubtful reports whether the names of a pair leave open, or deny, that the two are one, and too little else speaks for it:
+// relatives and colleagues share addresses, switchboards, surnames, and in time mailboxes.
+func (e *engine) doubtful(x verdict, cut int32) bool {
 	if len(e.comps) == 0 || e.comps[0].part != partName {
-		return true
+		return false
 	}
 	l := x.pattern.level(0)
+	near := x.total < cut+relatedMargin
 	if e.v.set.spec.Entity == Company {
-		return l >= companyExact && l <= companyAcronym
+		agree := l >= companyExact && l <= companyAcronym
+		return near && !agree && (x.related <= -unit || e.own(x) == 0)
 	}
-	return l >= nameExact && l <= nameBothClose
+	switch {
+	case l == nameExact:
+		return false
+	case l >= nameSwapped && l <= nameBothClose:
+		return near && e.own(x) == 0
+	case l == nameSurnameOnly || l == nameGivenOnly || l == nameDiffers || l == surnameDiffers || l == givenDiffers:
+		return e.own(x) < 2 && (near || x.related <= -unit)
+	}
+	return near && (x.related <= -unit || e.own(x) == 0)
+}
+
+// own counts the values meant for one that the two agree on: an address, a number, a date of birth.
+func (e *engine) own(x verdict) int {
+	n := 0
+	for i, c := range e.comps {
+		if (c.identifier != nil && c.part != partDomain || c.dated) && x.pattern.level(i) == 1 {
+			n++
+		}
+	}
+	return n
 }
 
 // overLimit reports whether two records hold more different values of a column than one entity may.

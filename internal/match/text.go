@@ -1,6 +1,9 @@
 package match
 
-import "unicode/utf8"
+import (
+	mathbits "math/bits"
+	"unicode/utf8"
+)
 
 // jaroWinkler is the similarity of two texts between 0 and 1: Jaro's share of common characters within half the longer
 // length, half counted for transpositions, raised by a tenth for each of up to four equal leading characters (Winkler 1990).
@@ -57,6 +60,32 @@ func jaroWinklerRunes[T byte | rune](a, b []T) float64 {
 		prefix++
 	}
 	return sim + float64(prefix)*0.1*(1-sim)
+}
+
+// letters is the set of signs of a text, folded into 64 bits: signs that collide only make two texts look more alike.
+func letters(s string) uint64 {
+	var m uint64
+	for i := 0; i < len(s); i++ {
+		m |= 1 << (s[i] & 63)
+	}
+	return m
+}
+
+// farApart reports, without comparing sign by sign, that two texts are more than limit edits apart and less alike than least by
+// Jaro and Winkler: an edit brings in at most one sign that the other lacks, and a sign that the other lacks cannot be common.
+// a and b have the given letters.
+func farApart(a, b string, inA, inB uint64, limit int, least float64) bool {
+	onlyA, onlyB := mathbits.OnesCount64(inA&^inB), mathbits.OnesCount64(inB&^inA)
+	if onlyA <= limit && onlyB <= limit || len(a) == 0 || len(b) == 0 {
+		return false
+	}
+	common := float64(min(len(a)-onlyA, len(b)-onlyB))
+	jaro := (common/float64(len(a)) + common/float64(len(b)) + 1) / 3
+	prefix := 0
+	for prefix < min(4, len(a), len(b)) && a[prefix] == b[prefix] {
+		prefix++
+	}
+	return jaro+float64(prefix)*0.1*(1-jaro) < least
 }
 
 // edits is the number of insertions, deletions, replacements and swaps of neighbours that turn a into b (optimal string

@@ -147,10 +147,11 @@ func Train(ctx context.Context, s *Set, o Options) (*Model, error) {
 		sampled += t.n
 	}
 	// how common values are, counted by the entities that the weights so far suggest
+	var near [][2]int32
 	for range 2 {
 		e := newEngine(v, comps, m)
 		e.classify()
-		groups, err := e.provisional(ctx, b, o)
+		groups, err := e.provisional(ctx, b, o, &near)
 		if err != nil {
 			return nil, err
 		}

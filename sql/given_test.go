@@ -29,9 +29,11 @@ func given() []transform.Given {
 		{Name: "decisions.current", Version: "empty", Rows: func(func([]any, error) bool) {}, Columns: columns(
 			"policy", "VARCHAR", "subject", "VARCHAR", "choice", "VARCHAR", "score", "DECIMAL(18,4)", "reason", "VARCHAR", "mode", "VARCHAR",
 			"decision_id", "VARCHAR", "decided_at", "TIMESTAMP", "policy_version", "VARCHAR", "propensity", "DECIMAL(18,8)", "held_out", "BOOLEAN")},
+		{Name: "ops.rows", Version: "empty", Rows: func(func([]any, error) bool) {}, Columns: columns(
+			"outbox_id", "VARCHAR", "plan_id", "VARCHAR", "sync", "VARCHAR", "key_id", "VARCHAR", "subject", "VARCHAR", "operation", "VARCHAR", "state", "VARCHAR", "attempts", "BIGINT", "fields", "VARCHAR", "decision_id", "VARCHAR", "remote_id", "VARCHAR", "made_record", "BOOLEAN", "class", "VARCHAR", "message", "VARCHAR", "undoes", "VARCHAR", "created_at", "TIMESTAMP", "updated_at", "TIMESTAMP")},
 		{Name: "ops.syncs", Version: "empty", Rows: func(func([]any, error) bool) {}, Columns: columns(
 			"sync", "VARCHAR", "destination", "VARCHAR", "object", "VARCHAR", "plan_id", "VARCHAR", "kind", "VARCHAR", "verdict", "VARCHAR", "state", "VARCHAR",
-			"planned", "BIGINT", "acked", "BIGINT", "rejected", "BIGINT", "unknown", "BIGINT", "waiting", "BIGINT", "requested_by", "VARCHAR",
+			"planned", "BIGINT", "acked", "BIGINT", "rejected", "BIGINT", "unknown", "BIGINT", "not_sent", "BIGINT", "waiting", "BIGINT", "requested_by", "VARCHAR",
 			"created_at", "TIMESTAMP", "finished_at", "TIMESTAMP")},
 		{Name: "ops.load_keys", Version: "empty", Rows: func(func([]any, error) bool) {}, Columns: columns(
 			"source", "VARCHAR", "stream", "VARCHAR", "relation", "VARCHAR", "key_columns", "VARCHAR", "file", "VARCHAR",

@@ -30,7 +30,7 @@ people_by_login as (
   having count(distinct membership.person_id) = 1
 ),
 seen as (
-  select source, anonymous_id, lower(trim(email)) as email, user_id
+  select source, anonymous_id, norm_email(email) as email, user_id
   from staging.web_identities
   union
   select source, anonymous_id, null, user_id

@@ -22,7 +22,7 @@ with delivered as (
 identifiers as (
   select record_key, 'record' as kind, record_key as value from delivered
   union all
-  select record_key, 'email', lower(trim(email)) from delivered
+  select record_key, 'email', norm_email(email) from delivered
   union all
   select record_key, 'phone', regexp_replace(phone, '[^0-9+]', '', 'g') from delivered
   union all

@@ -10,7 +10,7 @@ columns:
   source: {description: Source of the project., data_tests: [not_null]}
   object: {description: "Kind of record: contact, form_submission, customer or user.", data_tests: [not_null]}
   source_id: {description: The source's own id., data_tests: [not_null]}
-  email: {description: Trimmed and lower-cased address; null when it is none., pii: email}
+  email: {description: "Address in one spelling (norm_email); null when it is none.", pii: email}
   email_local: {description: Part before the at sign without a +tag., pii: email}
   email_domain: {description: Part after the at sign.}
   mailbox_key: {description: "Address without what its provider ignores (dots at Gmail, +tags); only for providers known to ignore it.", pii: email}
@@ -71,7 +71,7 @@ described as (
 addressed as (
   select
     *,
-    case when regexp_full_match(lower(trim(email)), '[^@\s]+@[^@\s]+\.[^@\s.]+') then lower(trim(email)) end as address
+    norm_email(email) as address
   from described
 ),
 parted as (

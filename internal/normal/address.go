@@ -97,11 +97,12 @@ type streetTable struct {
 	types, small, units map[string]bool
 	endings             []string
 	same                map[string]string
+	spell               *strings.Replacer // what is written with signs
 }
 
 func (n *Normaliser) street(a *Address, s string) {
 	var w []string
-	s = strings.NewReplacer("p.o.", "po ", "p. o.", "po ", "p.o ", "po ", "#", " unit ", " l'", " ", " d'", " ", " dell'", " ", " all'", " ").Replace(fold(s))
+	s = n.streets.spell.Replace(fold(s))
 	// A comma parts the street from the rest; what stands behind it may still be the number (Calle Mayor, 5).
 	for f := range strings.FieldsFuncSeq(s, func(r rune) bool {
 		return r != '\'' && r != '-' && r != '/' && !(r < 0x80 && letterOrDigit(byte(r)))
@@ -267,6 +268,7 @@ func (n *Normaliser) loadAddress() error {
 		return err
 	}
 	t := &n.streets
+	t.spell = strings.NewReplacer("p.o.", "po ", "p. o.", "po ", "p.o ", "po ", "#", " unit ", " l'", " ", " d'", " ", " dell'", " ", " all'", " ")
 	t.types, t.small, t.units, t.same = map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]string{}
 	for _, r := range rows {
 		for w := range strings.FieldsSeq(strings.Join(r[1:], " ")) {

@@ -6,7 +6,7 @@ import (
 )
 
 // slots of a memo: several vectors of 2,048 rows, so that the functions of one SELECT find what the first of them read.
-const slots = 1 << 13
+const slots = 1 << 14
 
 // memo remembers recent results of a pure function in bounded memory: SELECT norm_email(x), norm_email_class(x) reads each
 // address once. A slot holds one result; another key with the same hash takes its place. It is safe for concurrent use.

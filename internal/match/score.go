@@ -214,6 +214,8 @@ func (e *engine) doubtful(x verdict, cut int32) bool {
 	switch {
 	case l == nameExact:
 		return false
+	case len(e.kin) == 0: // nothing that relatives could share
+		return near && !(l >= nameSwapped && l <= nameBothClose) && e.own(x) == 0
 	case l >= nameSwapped && l <= nameBothClose:
 		return near && e.own(x) == 0
 	case l == nameSurnameOnly || l == nameGivenOnly || l == nameDiffers || l == surnameDiffers || l == givenDiffers:

@@ -3,6 +3,7 @@ package activate
 import (
 	"context"
 	"encoding/json"
+	"iter"
 	"sync"
 
 	"millrace/internal/httpx"
@@ -53,6 +54,18 @@ type JobResult struct {
 // still answer about a small batch at once.
 type Settler interface {
 	Settle(ctx context.Context, t Target, op Op, jobID string, rows []Row) (JobResult, error)
+}
+
+// Listed is one record as a Lister names it.
+type Listed struct {
+	Key      string // in the destination's spelling; empty: the record has none
+	RemoteID string
+}
+
+// Lister is an ability of destinations that can name every record of an object that is not archived: for a full mirror,
+// which archives what has no row. The order does not matter; a record may be named twice.
+type Lister interface {
+	List(ctx context.Context, t Target) iter.Seq2[Listed, error]
 }
 
 // Eraser is an ability of destinations that can forget a person for good, beyond archiving. It is called only for an

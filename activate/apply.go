@@ -199,7 +199,19 @@ func (e *Engine) enqueue(ctx context.Context, s *Sync, d Destination, p *Plan, r
 		walk := &walk{e: e, s: s, d: d, scope: r.scope, cmp: cmp, df: &difference{drops: map[string]int{}}, cutoff: cutoff}
 		next, stop := iter.Pull2(walk.all(ctx))
 		defer stop()
+		walk.target = s.Target()
+		walk.keyer, _ = d.(Keyer)
+		var named map[string]*candidate
 		rows = e.planned(ctx, s, p, r, func(ctx context.Context, x planRow, keyID string) (*candidate, error) {
+			if x.O == Archive && s.File.Mode == ModeFullMirror {
+				if named == nil {
+					var err error
+					if named, err = walk.named(ctx); err != nil {
+						return nil, err
+					}
+				}
+				return named[x.K], nil
+			}
 			if x.O == Remove || x.O == Archive {
 				entries, err := e.State.Ledger.Some(ctx, r.scope, []string{keyID})
 				if entry, ok := entries[keyID]; ok && err == nil {

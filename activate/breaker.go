@@ -98,7 +98,10 @@ func (p *Plan) judge(s *Sync, rel relation.Relation, df *difference, caps Capabi
 		gone := n - min(n, p.Ops[string(Add)]) // a member with a new address is removed and added
 		limit("max_removed_pct", "", g.MaxRemoved, share(gone, p.Known), fmt.Sprintf("%d of %d members leave (%.1f %%)", gone, p.Known, pct(gone, p.Known)))
 	}
-	if n := p.Ops[string(Archive)]; n > 0 {
+	if n := p.Ops[string(Archive)]; n > 0 && s.File.Mode == ModeFullMirror {
+		fixed("full_mirror", VerdictHold, float64(n), fmt.Sprintf("%d of the %d records there have no row and are archived, also those that people made", n, df.listed))
+		limit("max_archived_pct", "", g.MaxArchive, share(n, df.listed), fmt.Sprintf("%d of %d records are archived (%.1f %%)", n, df.listed, pct(n, df.listed)))
+	} else if n > 0 {
 		limit("max_archived_pct", "", g.MaxArchive, share(n, p.Known), fmt.Sprintf("%d of %d known records are archived, since their rows are gone (%.1f %%)", n, p.Known, pct(n, p.Known)))
 	}
 	if m := p.Money; m != nil && m.Rows > 0 {
@@ -146,7 +149,7 @@ func (p *Plan) judge(s *Sync, rel relation.Relation, df *difference, caps Capabi
 			continue
 		}
 		switch b.Name {
-		case "max_blanked_pct", "max_archived_pct", "spend.max_raise_pct":
+		case "max_blanked_pct", "max_archived_pct", "full_mirror", "spend.max_raise_pct":
 			p.Risk = append(p.Risk, b.Message)
 		}
 	}

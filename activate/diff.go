@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"millrace/internal/canon"
+	"millrace/internal/fault"
 	"millrace/internal/state"
 )
 
@@ -81,6 +82,7 @@ type fieldCount struct {
 // difference is what a plan counts.
 type difference struct {
 	rows       int // of the relation
+	listed     int // records that the destination named, for a full mirror
 	known      int // keys in the ledger
 	unchanged  int
 	drops      map[string]int
@@ -178,6 +180,15 @@ func (w *walk) run(ctx context.Context, emit func([]*candidate) error) error {
 			return err
 		}
 		if err := emitAll(gone, emit); err != nil {
+			return err
+		}
+	}
+	if w.s.File.Mode == ModeFullMirror && w.ask != nil {
+		strangers, err := w.strangers(ctx)
+		if err != nil {
+			return err
+		}
+		if err := emitAll(strangers, emit); err != nil {
 			return err
 		}
 	}
@@ -487,6 +498,75 @@ func (w *walk) gone(ctx context.Context) ([]*candidate, error) {
 		out = append(out, w.takeOut(entry, Archive))
 	})
 	return out, err
+}
+
+// strangers gives what a full mirror archives: every record that has no row. Nothing is concluded from a record without a key.
+func (w *walk) strangers(ctx context.Context) ([]*candidate, error) {
+	present := map[keyBytes]struct{}{}
+	meet := func(rows iter.Seq2[sourceRow, error]) error {
+		for row, err := range rows {
+			if err != nil {
+				return err
+			}
+			key, err := w.normal(row.text(0))
+			if err != nil {
+				continue
+			}
+			id, err := w.id(key)
+			if err != nil {
+				return err
+			}
+			present[id] = struct{}{}
+		}
+		return nil
+	}
+	if err := meet(w.cmp.rows(ctx)); err != nil {
+		return nil, err
+	}
+	if w.cmp.settled != nil {
+		if err := meet(w.cmp.settled(ctx)); err != nil {
+			return nil, err
+		}
+	}
+	named, err := w.named(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []*candidate
+	for _, c := range named {
+		id, err := state.KeyBytes(c.keyID)
+		if err != nil {
+			return nil, err
+		}
+		if _, has := present[id]; !has {
+			out = append(out, c)
+		}
+	}
+	w.df.listed = len(named)
+	return out, nil
+}
+
+// named gives an archiving candidate for every record that the destination names, by the hash of its key.
+func (w *walk) named(ctx context.Context) (map[string]*candidate, error) {
+	lister, ok := w.d.(Lister)
+	if !ok {
+		return nil, fmt.Errorf("destination %s cannot name its records, which a full mirror needs", w.s.File.Destination)
+	}
+	out := map[string]*candidate{}
+	for x, err := range lister.List(ctx, w.s.Target()) {
+		if err != nil {
+			return nil, fault.Wrap(err, "sync %s: list what %s holds", w.s.Name, w.s.File.Destination)
+		}
+		key, err := w.normal(x.Key)
+		if err != nil || key == "" || x.RemoteID == "" {
+			continue
+		}
+		c := w.e.candidate(want{key: key}, Archive)
+		c.remoteID = x.RemoteID
+		c.finish()
+		out[c.k] = c
+	}
+	return out, nil
 }
 
 func sameMembers(entry state.Entry, known bool, v want) bool {

@@ -398,3 +398,52 @@ func TestTypesAndTransforms(t *testing.T) {
 		}
 	}
 }
+
+// A full mirror is asked for in words, waits for somebody else every time, and archives what has no row, whoever made it. A
+// mirror leaves alone what it did not make.
+func TestMirrors(t *testing.T) {
+	full := strings.Replace(records, "relation:", "mode: full_mirror\nrelation:", 1)
+	if _, err := activate.ParseSync("leads", "activate/leads.yml", []byte(full), nil, []activate.Connector{{Name: "fake", Options: func() any { return &struct{}{} }}}); err == nil || !strings.Contains(err.Error(), "also those that people made") {
+		t.Fatal(err)
+	}
+	full = strings.Replace(full, "relation:", "confirm: "+activate.Confirmed+"\nrelation:", 1)
+	full = strings.Replace(full, "first_run: allow", "first_run: allow, max_archived_pct: {hold: 1, block: 60}", 1)
+	for name, text := range map[string]string{"mirror": strings.Replace(records, "relation:", "mode: mirror\nrelation:", 1), "full": full} {
+		r := newRig(t)
+		s, d := r.sync(text), desttest.NewRecords(r.world, 5)
+		r.world.Put("theirs@example.com", map[string]string{"lead_score": "1"})
+		r.world.Put("p01@example.com", map[string]string{"lead_score": "1"}) // theirs too, and we write to it
+		r.publish(leads(30, 50)...)
+		p := r.plan(s, d)
+		if name == "full" {
+			if p.Verdict != activate.VerdictHold || p.Ops["archive"] != 1 || len(p.Risk) == 0 || !strings.Contains(p.Question(), "comes back by hand only") {
+				t.Fatalf("%+v", p)
+			}
+			if _, err := r.engine().Approve(t.Context(), s, p.ID, "ann", "", true); err == nil {
+				t.Error("who asked approved")
+			}
+			if _, err := r.engine().Approve(t.Context(), s, p.ID, "bob", "", true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.apply(s, d, p.ID)
+		if _, there := r.world.Records["theirs@example.com"]; there == (name == "full") {
+			t.Errorf("%s: a stranger's record is there: %v", name, there)
+		}
+		r.publish(leads(30, 50)[3:]...) // p00, p01 and p02 leave
+		p = r.plan(s, d)
+		if want := map[string]int{"mirror": 2, "full": 3}[name]; p.Ops["archive"] != want {
+			t.Fatalf("%s: %+v %v", name, p.Ops, p.Drops)
+		}
+		if p.State == state.PlanWaiting {
+			if _, err := r.engine().Approve(t.Context(), s, p.ID, "bob", "", true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.apply(s, d, p.ID)
+		_, theirs := r.world.Records["p01@example.com"]
+		if _, ours := r.world.Records["p00@example.com"]; ours || theirs == (name == "full") {
+			t.Errorf("%s: %s", name, r.world.Dump())
+		}
+	}
+}

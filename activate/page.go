@@ -29,7 +29,7 @@ func WriteHTML(w io.Writer, plans []*Plan) error {
 	}
 	var list []view
 	for _, p := range plans {
-		v := view{Plan: p, Next: p.next(), UndoText: undoText(p.Undo), Estimate: estimateText(p)}
+		v := view{Plan: p, Next: p.next(), UndoText: p.undoWords(), Estimate: estimateText(p)}
 		for _, x := range []struct{ op, sign, what string }{{"new", "+", "new to us"}, {"changed", "~", "changed"}, {string(Add), "+", "join"}, {string(Remove), "−", "leave"}, {string(Restore), "~", "restored"},
 			{string(Archive), "−", "archived"}, {"again", "~", "said again"}} {
 			if n := p.Ops[x.op]; n > 0 {

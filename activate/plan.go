@@ -129,6 +129,9 @@ func (e *Engine) Plan(ctx context.Context, s *Sync, d Destination) (*Plan, error
 	if err != nil {
 		return nil, err
 	}
+	if _, lists := d.(Lister); s.File.Mode == ModeFullMirror && !lists {
+		return nil, s.node.Get("mode").Fault("Write `mode: mirror`.", "%s cannot name its records, which a full mirror needs", s.File.Destination)
+	}
 	if err := d.Check(ctx, s.Target()); err != nil {
 		return nil, fault.Wrap(err, "sync %s: %s", s.Name, s.File.Destination)
 	}

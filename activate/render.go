@@ -93,7 +93,7 @@ func (p *Plan) WriteText(w io.Writer) error {
 	}
 	line("")
 	if p.Changes > 0 {
-		line("  %s in about %s. Undo: %s", plural(p.Changes, "row"), estimateText(p), undoText(p.Undo))
+		line("  %s in about %s. Undo: %s", plural(p.Changes, "row"), estimateText(p), p.undoWords())
 	}
 	line("  %s", p.next())
 	_, err := io.WriteString(w, b.String())
@@ -152,7 +152,7 @@ func (p *Plan) Question() string {
 		}
 	}
 	line("Why you are asked: %s.", join(why))
-	line("If it is wrong: %s", undoText(p.Undo))
+	line("If it is wrong: %s", p.undoWords())
 	line("Asked by %s. Without an answer by %s it lapses, and nothing is sent.", p.By, p.Expires.UTC().Format("2006-01-02 15:04 MST"))
 	if len(p.Risk) > 0 {
 		line("Somebody other than %s must decide.", p.By)
@@ -170,6 +170,15 @@ func estimateText(p *Plan) string {
 		s += fmt.Sprintf(", %.0f minutes at the allowed rate", p.Seconds/60)
 	case p.Seconds >= 1:
 		s += fmt.Sprintf(", %.0f seconds at the allowed rate", p.Seconds)
+	}
+	return s
+}
+
+// undoWords says how far the plan can be taken back.
+func (p *Plan) undoWords() string {
+	s := undoText(p.Undo)
+	if p.Ops[string(Archive)] > 0 && p.Kind == "sync" {
+		s += " What is archived comes back by hand only, at the destination."
 	}
 	return s
 }

@@ -21,13 +21,18 @@ import (
 
 // Modes of a sync.
 const (
-	ModeUpsert   = "upsert"
-	ModeUpdate   = "update"
-	ModeInsert   = "insert"
-	ModeEvent    = "event"
-	ModeMirror   = "mirror"
-	ModeAudience = "audience"
+	ModeUpsert = "upsert"
+	ModeUpdate = "update"
+	ModeInsert = "insert"
+	ModeEvent  = "event"
+	ModeMirror = "mirror"
+	// ModeFullMirror archives every record without a row, also those that people made. It asks for Confirmed.
+	ModeFullMirror = "full_mirror"
+	ModeAudience   = "audience"
 )
+
+// Confirmed is what a file with mode full_mirror says under confirm.
+const Confirmed = "archive records that people made"
 
 // SyncFile is a file activate/<name>.yml.
 type SyncFile struct {
@@ -42,8 +47,9 @@ type SyncFile struct {
 	Destination string      `yaml:"destination" required:"true" doc:"which kind of system" example:"hubspot"`
 	Config      config.Node `yaml:"config" doc:"account and credentials: see the destination"`
 	Object      string      `yaml:"object" required:"true" doc:"which object there; for an audience its id" example:"contacts"`
-	Mode        string      `yaml:"mode" enum:"upsert,update,insert,event,mirror,audience" default:"upsert" doc:"upsert: write records, make missing ones. update: write existing ones only. insert: make missing ones, never write existing ones. event: tell each key once (conversions, messages, calls). mirror: upsert, and archive records that we made when their row is gone. audience: keep the members equal to the rows"`
+	Mode        string      `yaml:"mode" enum:"upsert,update,insert,event,mirror,full_mirror,audience" default:"upsert" doc:"upsert: write records, make missing ones. update: write existing ones only. insert: make missing ones, never write existing ones. event: tell each key once (conversions, messages, calls). mirror: upsert, and archive records that we made when their row is gone. full_mirror: archive every record without a row, also those that people made; every plan waits for a person. audience: keep the members equal to the rows"`
 
+	Confirm  string                `yaml:"confirm" doc:"full_mirror only: the words 'archive records that people made'"`
 	Key      KeySpec               `yaml:"key" required:"true" doc:"what identifies a row there"`
 	Mapping  config.Map[FieldSpec] `yaml:"mapping" required:"true" doc:"field there: column here"`
 	Subject  string                `yaml:"subject" doc:"column with the person or account that consent, holdout and caps are about"`
@@ -253,6 +259,9 @@ func (s *Sync) check(catalog []Connector) error {
 		l.Add(s.node.Get("holdout").KeyFault("Add `subject:`.", "a holdout needs the column that names the subject"))
 	}
 	f.checkGuards(s.node, l.Add)
+	if f.Mode == ModeFullMirror && f.Confirm != Confirmed {
+		l.Add(s.node.Get("mode").Fault("Write `mode: mirror`, which archives only what we made; or, if that is meant, add `confirm: "+Confirmed+"`.", "a full mirror archives every record that has no row, also those that people made"))
+	}
 	if f.Mode == ModeAudience && !f.Schedule.IsZero() {
 		l.Add(s.node.Get("schedule").KeyFault("Remove it: an audience follows every run.", "who opts out must leave an audience with the next run"))
 	}
@@ -311,7 +320,7 @@ func (s *Sync) ops() []Op {
 		return []Op{Insert}
 	case ModeEvent:
 		return []Op{Event}
-	case ModeMirror:
+	case ModeMirror, ModeFullMirror:
 		return []Op{Archive, Upsert}
 	case ModeAudience:
 		return []Op{Remove, Add}

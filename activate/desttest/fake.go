@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"sort"
@@ -334,6 +335,27 @@ func (d *Records) Read(_ context.Context, t activate.Target, rows []activate.Row
 		out[r.ID] = v
 	}
 	return out, nil
+}
+
+// List names every record.
+func (d *Records) List(context.Context, activate.Target) iter.Seq2[activate.Listed, error] {
+	d.w.mu.Lock()
+	defer d.w.mu.Unlock()
+	var all []activate.Listed
+	for k, x := range d.w.Records {
+		all = append(all, activate.Listed{Key: k, RemoteID: x.ID})
+	}
+	return func(yield func(activate.Listed, error) bool) {
+		if err := asError(d.w.fault("list")); err != nil {
+			yield(activate.Listed{}, err)
+			return
+		}
+		for _, x := range all {
+			if !yield(x, nil) {
+				return
+			}
+		}
+	}
 }
 
 // Audience is a destination that takes batches and counts later: an ad platform.

@@ -3,6 +3,8 @@ package normal
 import (
 	"testing"
 	"time"
+
+	"millrace/internal/money"
 )
 
 func TestAddress(t *testing.T) {
@@ -80,6 +82,12 @@ func TestCurrency(t *testing.T) {
 		{"¥", "JP", "JPY", 0}, {"¥", "China", "CNY", 2}, {"KWD", "", "KWD", 3}, {"Swiss Franc", "", "CHF", 2}, {"Fr.", "CH", "CHF", 2}, {"zł", "", "PLN", 2}, {"U.S. dollar", "", "USD", 2}, {"£", "", "GBP", 2}} {
 		if got, ok := n.Currency(c.in, c.country); !ok || got.Code != c.code || got.MinorUnits != c.units {
 			t.Errorf("%q in %q: %v %+v", c.in, c.country, ok, got)
+		}
+	}
+	// Budgets are sent in the smallest units of the same list.
+	for code, units := range n.currencies.units {
+		if got := money.Exponent(code); got != units {
+			t.Errorf("%s has %d digits here and %d in internal/money", code, units, got)
 		}
 	}
 	for _, in := range []string{"", "$", "kr", "XYZ", "dollar", "money", "¥", "12"} {

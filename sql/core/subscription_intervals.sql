@@ -3,7 +3,8 @@ description: >
   What each subscription item was worth in each stretch of days, from every state of it that is known: quantity, price and
   status as they were then and not as they are now. From the first day until before the last one. An amount off the
   subscription is shared among its items by what they cost, to the last digit, until the discount ends; one that holds
-  for one bill only is no part of recurring revenue.
+  for one bill only is no part of recurring revenue. What a subscription is first known as it has been since it began; an
+  item that it was not first known with counts from when it was added.
 materialized: table
 owner: finance
 columns:
@@ -24,9 +25,9 @@ data_tests:
   - expression: "to_date is null or to_date > from_date"
 --- */
 with first_states as (
-  select source, subscription_id, item_id, min(valid_from) as first_valid_from
+  select source, subscription_id, min(valid_from) as first_valid_from
   from staging.stripe_subscription_states
-  group by source, subscription_id, item_id
+  group by source, subscription_id
 ),
 placed as (
   select
@@ -39,9 +40,7 @@ placed as (
   from staging.stripe_subscription_states as states
   cross join meta.run
   inner join first_states
-    on first_states.source = states.source
-    and first_states.subscription_id = states.subscription_id
-    and first_states.item_id is not distinct from states.item_id
+    on first_states.source = states.source and first_states.subscription_id = states.subscription_id
 ),
 last_of_day as (
   select *

@@ -2,13 +2,19 @@ package main
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/big"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"millrace/sql"
 )
 
 // dump is a folder of Fivetran tables for each tool, with the variables that the sets read it by.
@@ -94,6 +100,50 @@ func TestFivetranOrTheTool(t *testing.T) {
 		if dump, err := builtinFS.ReadFile("builtin/with/fivetran_hubspot/" + name); err != nil || string(dump) != string(direct) {
 			t.Errorf("%s of fivetran_hubspot is not that of hubspot: %v", name, err)
 		}
+	}
+}
+
+// TestSetsKeepContracts: a set's version of a staging relation declares the columns of the built-in one, no more and no less,
+// since core reads them.
+func TestSetsKeepContracts(t *testing.T) {
+	column := regexp.MustCompile(`(?m)^  ([a-z_0-9]+): \{`)
+	columns := func(text string) []string {
+		front, _, _ := strings.Cut(text, "--- */")
+		var out []string
+		for _, m := range column.FindAllStringSubmatch(front, -1) {
+			out = append(out, m[1])
+		}
+		slices.Sort(out)
+		return out
+	}
+	checked := 0
+	err := fs.WalkDir(builtinFS, "builtin/with", func(path string, d fs.DirEntry, err error) error {
+		_, name, inStaging := strings.Cut(path, "/sql/staging/")
+		if err != nil || !inStaging || filepath.Ext(path) != ".sql" {
+			return err
+		}
+		base, err := fs.ReadFile(sql.Files, "staging/"+name)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // a relation of the set's own
+		}
+		if err != nil {
+			return err
+		}
+		own, err := builtinFS.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		checked++
+		if got, want := columns(string(own)), columns(string(base)); !slices.Equal(got, want) {
+			t.Errorf("%s has the columns %q, the contract sql/staging/%s has %q", path, got, name, want)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if checked < 25 {
+		t.Errorf("only %d relations of sets were compared", checked)
 	}
 }
 

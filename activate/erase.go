@@ -74,6 +74,29 @@ func (e *Engine) PlanErase(ctx context.Context, s *Sync, d Destination, keyIDs [
 	return p, "", e.store(ctx, p, scope, draft)
 }
 
+// Held says how much of what we have sent under the keys a destination still holds, and how an erasure takes it away, for a
+// person to read. It does not go to the network.
+func (e *Engine) Held(ctx context.Context, s *Sync, d Destination, keyIDs []string) (n int, how string, err error) {
+	caps, err := d.Capabilities(s.File.Object)
+	if err != nil {
+		return 0, "", fault.Wrap(err, "sync %s", s.Name)
+	}
+	entries, err := e.State.Ledger.Some(ctx, s.scope(caps), keyIDs)
+	if err != nil {
+		return 0, "", err
+	}
+	how = "cannot: erase the person there by hand"
+	for _, entry := range entries {
+		if c, ok := e.eraseCandidate(s, d, caps, entry); ok {
+			how = map[Op]string{Erase: "deletes there for good", Remove: "takes out of the audience", Archive: "archives there"}[c.op]
+		}
+	}
+	if live, why := e.mayLive(s); !live {
+		how += ", but " + why
+	}
+	return len(entries), how, nil
+}
+
 // eraseCandidate is the change that takes one entry away; false when the destination has no way to.
 func (e *Engine) eraseCandidate(s *Sync, d Destination, caps Capabilities, entry state.Entry) (*candidate, bool) {
 	w := walk{e: e, s: s, d: d}

@@ -111,6 +111,12 @@ func Scrub(ctx context.Context, p ScrubParams) (Scrubbed, error) {
 	return out, nil
 }
 
+// Builds is the number of builds that a target keeps.
+func Builds(dir string) (int, error) {
+	ids, err := newWarehouse(dir).builds()
+	return len(ids), fault.Wrap(err, "list builds")
+}
+
 // downstream are the named relations and everything that reads them.
 func downstream(g *Graph, names []string) map[string]bool {
 	out := map[string]bool{}

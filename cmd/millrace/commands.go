@@ -33,6 +33,7 @@ func (a *app) commands() []*cobra.Command {
 		newReportCmd(a),
 		newIdentityCmd(a),
 		newQuarantineCmd(a),
+		newPrivacyCmd(a),
 		newStateCmd(a),
 		newTwinCmd(a),
 		newResolveCmd(a),

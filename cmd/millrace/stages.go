@@ -34,7 +34,12 @@ func (a *app) land(ctx context.Context, s *session, o landOptions) (extract.RunR
 	defer closeAll()
 	lander := parquet.New(parquet.Options{Dir: s.p.RawDir(), Now: a.clock, Log: a.log})
 	defer lander.Close()
+	screen, err := a.screenAll(ctx, s.p, s.state)
+	if err != nil {
+		return extract.RunResult{}, err
+	}
 	res := extract.Run(ctx, extract.RunParams{
+		Screen:   screen,
 		Parallel: 4, // mostly waiting for others; each holds a few tens of megabytes at most
 		Sources:  opened, Lander: lander, RunID: s.run.ID, Select: o.stream, FullRefresh: o.fullRefresh, From: o.from,
 		Now: a.clock, Log: a.log,
@@ -84,6 +89,9 @@ func (a *app) sayLanded(r extract.StreamResult) {
 		if r.Quarantined > 0 {
 			detail += ", " + console.Thousands(r.Quarantined) + " in quarantine"
 			status = console.Warn
+		}
+		if r.Erased > 0 {
+			detail += ", " + console.Count(r.Erased, "row") + " of erased people left out"
 		}
 		for _, c := range r.Changes {
 			detail += fmt.Sprintf(", column %s %s", c.Column, c.Kind)

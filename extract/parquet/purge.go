@@ -137,6 +137,45 @@ func (l *Lander) purgeLoad(ctx context.Context, m landing.Manifest, screen Scree
 	return atomicfile.SyncDir(m.Dir)
 }
 
+// Matching yields the rows of a stream's current and superseded loads that are about a person or mention them, with quarantine,
+// by the names of their columns. Values are as Parquet has them; what is null is left out.
+func (l *Lander) Matching(ctx context.Context, source, stream string, screen Screen, fn func(row map[string]any) error) error {
+	loads, err := landing.Loads(l.opt.Dir, source, stream)
+	if err != nil {
+		return err
+	}
+	for _, m := range loads {
+		for i, f := range append(slices.Clone(m.Files), m.Quarantine...) {
+			r := rewrite{l: l, m: m, file: f, raw: i >= len(m.Files)}
+			r.judge = screen(m.Source, nil)
+			if !r.raw {
+				r.judge = screen(m.Source, columnsOf(m))
+			}
+			r.shown = fn
+			if err := r.each(ctx, filepath.Join(m.Dir, f.Name), func(pq.Row, privacy.Verdict) error { return nil }); err != nil {
+				return fault.Wrap(err, "read %s.%s", source, stream)
+			}
+		}
+	}
+	return nil
+}
+
+// show gives a row by the names of the file's columns.
+func show(file *pq.File, row pq.Row) map[string]any {
+	out := map[string]any{}
+	for i, c := range file.Schema().Columns() {
+		v := row[i]
+		switch {
+		case v.IsNull():
+		case v.Kind() == pq.ByteArray:
+			out[c[0]] = string(v.ByteArray())
+		default:
+			out[c[0]] = v.String()
+		}
+	}
+	return out
+}
+
 // unlisted removes files of a load that its manifest does not name: a killed purge left them.
 func unlisted(m landing.Manifest) error {
 	entries, err := os.ReadDir(m.Dir)
@@ -173,6 +212,8 @@ type rewrite struct {
 	judge *privacy.Judge
 	dry   bool
 	raw   bool // of quarantine
+
+	shown func(row map[string]any) error // gets each row that is not kept, as it is on disk
 
 	at []int // column of the file for each column that is judged; -1: the file lacks it
 }
@@ -308,7 +349,17 @@ func (r *rewrite) each(ctx context.Context, path string, fn func(pq.Row, privacy
 		for {
 			n, rerr := rows.ReadRows(buf)
 			for _, row := range buf[:n] {
-				if err := fn(row, r.verdict(row, cells)); err != nil {
+				var as map[string]any
+				if r.shown != nil {
+					as = show(file, row) // before it is redacted
+				}
+				v := r.verdict(row, cells)
+				if r.shown != nil && v != privacy.Keep {
+					if err := r.shown(as); err != nil {
+						return errors.Join(err, rows.Close())
+					}
+				}
+				if err := fn(row, v); err != nil {
 					return errors.Join(err, rows.Close())
 				}
 			}

@@ -150,7 +150,9 @@ func (j *Judge) Row(cells []any) Verdict {
 		}
 		switch {
 		case j.columns[i].PII == "id": // needed to hold the kept rows together; whom it names is gone
-		case about && (j.looks[i] == lookEmail || j.looks[i] == lookNone):
+		case about && j.looks[i] == lookEmail:
+			cells[i] = j.s.company(text)
+		case about && j.looks[i] == lookNone:
 			cells[i] = nil
 		case strings.Contains(text, "@"):
 			if left := j.s.redact(text); left != text {
@@ -197,6 +199,16 @@ func (s *Screen) redact(text string) string {
 		}
 		return a
 	})
+}
+
+// company leaves of an address what names a company and nobody in it: erased@acme.example, so that a kept invoice stays with
+// its customer. Nothing is left of an address at a provider that anybody can use.
+func (s *Screen) company(text string) any {
+	e, ok := s.norm.Email(text)
+	if !ok || e.Class != normal.EmailCorporate {
+		return nil
+	}
+	return "erased@" + e.Domain
 }
 
 func (s *Screen) erased(a string) bool {

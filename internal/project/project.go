@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,8 +46,23 @@ type File struct {
 	Holdout  Holdout                   `yaml:"holdout" doc:"People and accounts to whom no sync sends anything."`
 	Alerts   Alerts                    `yaml:"alerts" doc:"Who is told when a run does not end well."`
 	Targets  config.Map[*TargetConfig] `yaml:"targets" doc:"Settings per target. dev and prod always exist; dev cannot send."`
+	Privacy  Privacy                   `yaml:"privacy" doc:"How people are erased."`
 	Twin     *Twin                     `yaml:"twin" doc:"Simulated vendors that the project reads and writes instead of real ones; every command that needs them starts them."`
 	Vars     map[string]any            `yaml:"vars" doc:"Values that SQL models and files may refer to; --vars overrides them."`
+}
+
+// Privacy says what an erasure leaves.
+type Privacy struct {
+	Keep []string `yaml:"keep" example:"[stripe]" doc:"Sources or connectors whose rows stay when a person is erased, without what is personal in them: records that the law asks to keep, such as invoices. Default: stripe."`
+}
+
+// Keeps reports whether rows of a source stay, redacted.
+func (p Privacy) Keeps(source, connector string) bool {
+	keep := p.Keep
+	if keep == nil {
+		keep = []string{"stripe"}
+	}
+	return slices.Contains(keep, source) || slices.Contains(keep, connector)
 }
 
 // Twin says which simulated vendors the project talks to: its sources and syncs name their address. The project's

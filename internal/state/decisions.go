@@ -118,6 +118,11 @@ func (s Decisions) History(ctx context.Context, policy, subject string) ([]decis
 		where d.policy = ? and d.subject = ? order by d.seq desc`, policy, subject)
 }
 
+// About gives all decisions of every policy about a subject, newest first.
+func (s Decisions) About(ctx context.Context, subject string) ([]decision.Decision, error) {
+	return all(ctx, s.d.db, "read decisions about a subject", scanDecision, `select `+decisionColumns+` from decisions d where d.subject = ? order by d.seq desc`, subject)
+}
+
 // Since is when the policy's first decision of its present mode was made; zero when there is none.
 func (s Decisions) Since(ctx context.Context, policy, mode string) (time.Time, error) {
 	var at time.Time

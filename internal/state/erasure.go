@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -13,6 +14,7 @@ import (
 type Erased struct {
 	Subjects []string `json:"subjects"` // ids of the person, merged ones too
 	Records  []string `json:"records"`  // keys of records: source:object:id
+	Kept     []string `json:"kept"`     // keys of records that stay without what is personal; a company is one of them too
 	Emails   []string `json:"emails"`
 	IDs      []string `json:"ids"` // "source:id", as privacy.ID
 }
@@ -227,6 +229,24 @@ func (s Erasures) blank(ctx context.Context, t *sql.Tx, which string, n *int64) 
 	}
 	*n = int64(len(ids))
 	return nil
+}
+
+// KeyIDs are the keyed hashes under which syncs may have sent the person: of their identifiers, and of whatever key stood
+// in a row about them.
+func (s Erasures) KeyIDs(ctx context.Context, p Erased) ([]string, error) {
+	out := s.keyIDs(p)
+	for _, subject := range p.Subjects {
+		more, err := all(ctx, s.d.db, "look for a person in the outbox", func(r scanner) (string, error) {
+			var id string
+			return id, r.Scan(&id)
+		}, `select distinct key_id from outbox where subject = ?`, subject)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, more...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
 }
 
 func (s Erasures) keyIDs(p Erased) []string {

@@ -22,6 +22,7 @@ func TestLoop(t *testing.T) {
 	l := newLoop(t)
 	t.Run("NoChange", l.noChange)
 	t.Run("Identity", l.identity)
+	t.Run("Privacy", l.privacy)
 	// What follows waits for the vendors much of the time.
 	t.Run("KillNine", l.killNine)
 	t.Run("Faults", l.faults)

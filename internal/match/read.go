@@ -303,6 +303,9 @@ func (r *reader) phone(s, region string) string {
 		return v
 	}
 	v := ""
+	if t := strings.TrimSpace(s); strings.HasPrefix(t, "00") && !strings.HasPrefix(t, "000") {
+		s = "+" + t[2:] // the international prefix of most countries, which people write in the others too
+	}
 	if p, ok := r.n.Phone(s, region); ok {
 		if p.Plausible {
 			v = strings.TrimPrefix(p.Key(), "+")

@@ -199,6 +199,10 @@ func (s *Edges) veto(a, b int32, x verdict) uint8 {
 // relatedMargin is what a pair must have above the cut where its names do not say that they are one.
 const relatedMargin = 5 * unit
 
+// namesakeMargin is what a pair must have above the cut that shares its name and no value of its own, in lists where relatives
+// and colleagues are.
+const namesakeMargin = 2 * unit
+
 // doubtful reports whether the names of a pair leave open, or deny, that the two are one, and too little else speaks for it:
 // relatives and colleagues share addresses, switchboards, surnames, and in time mailboxes.
 func (e *engine) doubtful(x verdict, cut int32) bool {
@@ -207,13 +211,16 @@ func (e *engine) doubtful(x verdict, cut int32) bool {
 	}
 	l := x.pattern.level(0)
 	near := x.total < cut+relatedMargin
+	if len(e.kin) > 0 {
+		near = x.total < cut+relatedMargin+unit
+	}
 	if e.v.set.spec.Entity == Company {
 		agree := l >= companyExact && l <= companyAcronym
 		return near && !agree && (x.related <= -unit || e.own(x) == 0)
 	}
 	switch {
-	case l == nameExact:
-		return false
+	case l == nameExact: // namesakes share a name too
+		return len(e.kin) > 0 && x.total < cut+namesakeMargin && e.own(x) == 0
 	case len(e.kin) == 0: // nothing that relatives could share
 		return near && !(l >= nameSwapped && l <= nameBothClose) && e.own(x) == 0
 	case l >= nameSwapped && l <= nameBothClose:

@@ -49,7 +49,8 @@ type Job struct {
 	Spec  match.Spec
 	// from is, by file and column, the field of Spec that the column fills; -1 for none.
 	from    [][]int
-	decided []decision // verdicts that were given
+	given   map[string]bool // first words of given names in the lists, lower case
+	decided []decision      // verdicts that were given
 }
 
 // Prepare opens the lists and recognises their columns.
@@ -73,7 +74,60 @@ func Prepare(ctx context.Context, o Options) (*Job, error) {
 	if err := j.recognise(samples); err != nil {
 		return nil, err
 	}
-	return j, j.describe()
+	if err := j.describe(); err != nil {
+		return nil, err
+	}
+	j.learnGiven(samples)
+	return j, nil
+}
+
+// learnGiven collects the given names of the sampled rows, to take whole names apart that stand in the field of the surname.
+func (j *Job) learnGiven(samples [][][]listfile.Cell) {
+	count := map[string]int{}
+	for i, rows := range samples {
+		for k, at := range j.from[i] {
+			if at < 0 || j.Spec.Fields[at].Type != match.GivenName {
+				continue
+			}
+			for _, r := range rows {
+				if r[k] != nil {
+					if w := strings.Fields(clip(strings.ToLower(*r[k]))); len(w) > 0 {
+						count[w[0]]++
+					}
+				}
+			}
+		}
+	}
+	j.given = map[string]bool{}
+	for w, n := range count {
+		if n >= 2 && len([]rune(w)) >= 3 {
+			j.given[w] = true
+		}
+	}
+}
+
+// splitName takes a whole name in the field of the surname apart where the field of the given name is empty: "", "Ann Lee" is
+// Ann, Lee when other rows have Anns.
+func (j *Job) splitName(values [][]string) {
+	g, s := -1, -1
+	for i, f := range j.Spec.Fields {
+		switch f.Type {
+		case match.GivenName:
+			g = i
+		case match.Surname:
+			s = i
+		}
+	}
+	if g < 0 || s < 0 || len(values[g]) > 0 || len(values[s]) != 1 {
+		return
+	}
+	w := strings.Fields(values[s][0])
+	if len(w) < 2 || len(w) > 4 {
+		return
+	}
+	if first := strings.ToLower(w[0]); j.given[first] {
+		values[g], values[s] = []string{w[0]}, []string{strings.Join(w[1:], " ")}
+	}
 }
 
 // recognise recognises the columns of each list; what a person said about a column holds for each list that has it.
@@ -247,6 +301,7 @@ func (j *Job) load(ctx context.Context) (*match.Set, error) {
 			if !some {
 				return nil // nothing to compare: it stands alone
 			}
+			j.splitName(rec.Values)
 			return set.Add(rec)
 		})
 		if err != nil {

@@ -558,7 +558,7 @@ func (a *app) identityOverrides(ctx context.Context, withRevoked bool) error {
 			status = "taken back by " + o.Revoked.Author
 		}
 		text := strings.TrimPrefix(overrideText(o), fmt.Sprintf("#%d ", o.ID))
-		rows = append(rows, []string{fmt.Sprint(o.ID), o.Kind, text, o.Author, o.At.Format("2006-01-02"), status})
+		rows = append(rows, []string{fmt.Sprint(o.ID), o.Kind, cut(text, 90), o.Author, o.At.Format("2006-01-02"), status})
 	}
 	a.con.Table([]string{"no", "kind", "what", "by", "on", "status"}, rows, 0)
 	for _, o := range all {

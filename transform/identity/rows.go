@@ -66,11 +66,6 @@ func (r row) number(name string) int64 {
 	return 0
 }
 
-func (r row) flag(name string) bool {
-	b, _ := r.cells[r.at[name]].(bool)
-	return b
-}
-
 func (r row) day(name string) string {
 	if t, ok := r.cells[r.at[name]].(time.Time); ok {
 		return t.Format(time.DateOnly)
@@ -120,8 +115,8 @@ func rowsOf(ctx context.Context, in transform.OperatorInput, at columns) iter.Se
 	}
 }
 
-// readOverrides collects rows of identity.overrides that stand in an operator's input with item = override: entity_id is
-// their number, status their kind, record_key and record_keys the two sides as JSON lists.
+// readOverride reads a row of identity.overrides that stands in an operator's input with item = override: number, kind, and
+// left_keys and right_keys as JSON lists.
 func readOverride(r row) (Override, error) {
 	left, err := r.list("left_keys")
 	if err != nil {

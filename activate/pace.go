@@ -123,9 +123,13 @@ func (r *delivery) room(ctx context.Context, planID string) (int, error) {
 		return st.next - st.done, nil
 	}
 	if st.checked == 0 {
-		// Rows whose job has not ended cannot be compared yet.
-		if open := counts[state.RowAccepted] + counts[state.RowUnknown] + counts[state.RowInflight]; open > 0 && r.caps.PerRow && counts[state.RowAcked] == 0 {
-			return 0, nil
+		if r.caps.PerRow && counts[state.RowAcked]+counts[state.RowRejected] == 0 {
+			if counts[state.RowAccepted] > 0 {
+				return 0, nil // their job has not ended: it is waited for
+			}
+			if n := counts[state.RowUnknown] + counts[state.RowInflight]; n > 0 {
+				return 0, &errStop{why: fmt.Sprintf("of the first %d rows it is not known whether they arrived, so the rest waits. Look there, then say what became of them: millrace activate settle %s", n, r.s.Name)}
+			}
 		}
 		if err := r.readBack(ctx, planID, st.canary); err != nil {
 			return 0, err

@@ -222,8 +222,12 @@ func (a *app) sayQuality(p *project.Project, q *qualityResult, all bool) {
 	}
 	a.con.Say("  checks  %d pass, %d warn, %d fail, %d without data", q.Counts["pass"], q.Counts["warn"], q.Counts["fail"], q.Counts["na"])
 	for _, b := range q.Held {
+		word := "HOLD"
+		if len(b.Holds) == 0 {
+			word = "FAIL"
+		}
 		a.con.Say("")
-		a.con.Say("HOLD  %s", b.Detail)
+		a.con.Say("%s  %s", word, b.Detail)
 		a.con.Say("      found %s, holds above %s", value(b.Value, b.Check), value(b.Limit, b.Check))
 		if len(b.Holds) > 0 {
 			a.con.Say("      holds    %s (made from %s)", strings.Join(b.Holds, ", "), b.Relation)

@@ -71,7 +71,7 @@ func TestRecognise(t *testing.T) {
 		{"person: full_name email", []string{"Contact Name|E-Mail (work)", "Ann Lee|a@b.com", "Bob Ray|b@b.com"}},
 		{"person: - given_name surname", []string{"full name|first name|last name", "Ann Lee|Ann|Lee", "Bob Ray|Bob|Ray"}},
 		{"person: email", []string{"x", "a@b.com", "b@c.com", "c@d.com"}},
-		{"person: given_name surname -", []string{"first|last|email", "Ann|Lee|", "Bob|Ray|"}},
+		{"person: given_name surname email -", []string{"first|last|email|x9", "Ann|Lee||", "Bob|Ray||"}},
 	} {
 		names, rows := table(c.lines...)
 		r, err := Recognise(names, rows, Asked{})

@@ -95,9 +95,12 @@ func (c *Column) decide(e match.Entity) {
 		c.Type, c.Why = t, why
 	}
 	ignore := func(why string) { c.Type, c.Why = match.Ignore, why }
-	if s.values == 0 {
-		ignore("empty")
-		return
+	if s.values == 0 { // in the rows that were looked at; what it is called is all there is to go by
+		why += "; empty so far"
+		if c.name < 0.9 || c.kind == "key" || c.kind == "user_id" {
+			ignore("empty")
+			return
+		}
 	}
 	person := e == match.Person
 	switch c.kind {

@@ -134,20 +134,17 @@ func (f *File) Each(ctx context.Context, fn func(n int, row []Cell) error) error
 // errEnough ends a reading that has seen what it wanted.
 var errEnough = errors.New("enough")
 
-// Sample reads the first n rows.
+// Sample reads about n rows: half of them the first, the others spread evenly over the rest.
 func (f *File) Sample(ctx context.Context, n int) ([][]Cell, error) {
 	var out [][]Cell
-	err := f.Each(ctx, func(_ int, row []Cell) error {
-		out = append(out, append([]Cell(nil), row...))
-		if len(out) == n {
-			return errEnough
+	step := max(1, 2*f.Rows/max(n, 1))
+	err := f.Each(ctx, func(at int, row []Cell) error {
+		if at <= n/2 || f.Rows <= n || at%step == 0 {
+			out = append(out, append([]Cell(nil), row...))
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, errEnough) {
-		return nil, err
-	}
-	return out, nil
+	return out, err
 }
 
 // Names are the distinct names of the columns.

@@ -165,9 +165,27 @@ func (l *linker) component(members []int32, cut int32) {
 	for i := range group {
 		group[i], size[i] = i, 1
 	}
+	limited := s.e.limits
+	held := make([][][]uint32, len(limited)) // by column and group, the values
+	for c, col := range limited {
+		for _, m := range members {
+			held[c] = append(held[c], slices.Sorted(slices.Values(col.of(int(m)))))
+		}
+	}
+	over := func(x, y int) bool {
+		for c, col := range limited {
+			if len(held[c][x]) > 0 && len(held[c][y]) > 0 && len(unionOf(held[c][x], held[c][y])) > col.field.Limit {
+				return true
+			}
+		}
+		return false
+	}
 	merge := func(x, y int) { // y becomes part of x
 		if x > y {
 			x, y = y, x
+		}
+		for c := range limited {
+			held[c][x] = unionOf(held[c][x], held[c][y])
 		}
 		for k := range n {
 			w[x*n+k] += w[y*n+k]
@@ -216,7 +234,7 @@ func (l *linker) component(members []int32, cut int32) {
 			if x == y || veto[x*n+y] || int64(w[x*n+y]) < guard*int64(size[x])*int64(size[y]) {
 				continue
 			}
-			if size[x]+size[y] > s.o.MaxEntity {
+			if size[x]+size[y] > s.o.MaxEntity || over(x, y) {
 				l.refused++
 				continue
 			}
@@ -227,6 +245,24 @@ func (l *linker) component(members []int32, cut int32) {
 	for i, g := range group {
 		l.entity.join(members[i], members[g])
 	}
+}
+
+// limited are the columns of which one entity may have only so many values.
+func (e *engine) limited() []*column {
+	var out []*column
+	for _, c := range e.v.columns() {
+		if c.field.Limit > 0 {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// unionOf is what two sorted lists hold together.
+func unionOf(a, b []uint32) []uint32 {
+	out := append(slices.Clone(a), b...)
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // split takes a component that is too big to be compared pair by pair apart, by raising the cut until its parts are small

@@ -29,6 +29,7 @@ type engine struct {
 	// shared values are held by several people or companies: they support, but never join.
 	shared map[*table][]bool
 	kin    []kin
+	limits []*column // of which one entity may have only so many values
 }
 
 // kin is one relation, its weights by comparison and level.
@@ -66,6 +67,7 @@ func newEngine(v *view, comps []*comparison, m *Model) *engine {
 			e.rare[t] = freq[t.name].rarity(t)
 		}
 	}
+	e.limits = e.limited()
 	if v.set.spec.Entity == Person {
 		e.commonNames(freq)
 	}

@@ -327,6 +327,32 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// TestLimitOfGroup: a limit of two holds for the group, not only for each pair in it.
+func TestLimitOfGroup(t *testing.T) {
+	for _, ty := range []Type{ID, Phone} {
+		t.Run(string(ty), func(t *testing.T) { testLimitOfGroup(t, ty) })
+	}
+}
+
+func testLimitOfGroup(t *testing.T, ty Type) {
+	spec := Spec{Entity: Person, Fields: []Field{{Name: "name", Type: FullName}, {Name: "email", Type: Email}, {Name: "account", Type: ty, Limit: 2}}}
+	var recs []Record
+	for i := range 5 {
+		recs = append(recs, Record{Key: fmt.Sprint(i), Values: [][]string{{"Jane Doe"}, {"jane.doe@acme.com"}, {fmt.Sprintf("+4930%d%d%d1234", i+1, i+2, i+1)}}})
+	}
+	r := resolve(t, setOf(t, spec, recs), nil, Options{})
+	joined := false
+	for _, g := range r.Clusters.Groups {
+		if len(g.Records) > 2 {
+			t.Errorf("%d accounts in one group: %v", len(g.Records), g.Records)
+		}
+		joined = joined || len(g.Records) == 2
+	}
+	if !joined || r.Clusters.Refused == 0 {
+		t.Errorf("%d groups, %d joins refused: the limit was not tried", len(r.Clusters.Groups), r.Clusters.Refused)
+	}
+}
+
 // TestOneToOne: linking two lists joins at most one record of each.
 func TestOneToOne(t *testing.T) {
 	spec := Spec{Entity: Person, Fields: []Field{{Name: "name", Type: FullName}, {Name: "email", Type: Email}}}

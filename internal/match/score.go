@@ -231,11 +231,16 @@ func (e *engine) doubtful(x verdict, cut int32) bool {
 	return near && (x.related <= -unit || e.own(x) == 0)
 }
 
-// own counts the values meant for one that the two agree on: an address, a number, a date of birth.
+// own counts the values meant for one that the two agree on: an address and a telephone number once, which in time are handed on,
+// an id and a date of birth twice.
 func (e *engine) own(x verdict) int {
 	n := 0
 	for i, c := range e.comps {
-		if (c.identifier != nil && c.part != partDomain || c.dated) && x.pattern.level(i) == 1 {
+		l := x.pattern.level(i)
+		switch {
+		case c.exclusive && (l == 1 || l == 2), c.dated && l == 1:
+			n += 2 // a number that one person has, a sign wrong at most, or a birthday: relatives share neither
+		case c.identifier != nil && c.part != partDomain && l == 1:
 			n++
 		}
 	}
@@ -244,10 +249,7 @@ func (e *engine) own(x verdict) int {
 
 // overLimit reports whether two records hold more different values of a column than one entity may.
 func (e *engine) overLimit(a, b int32) bool {
-	for _, c := range e.v.own {
-		if c.field.Limit == 0 {
-			continue
-		}
+	for _, c := range e.limits {
 		xs := c.of(int(a))
 		n := len(xs)
 		for _, y := range c.of(int(b)) {

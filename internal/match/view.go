@@ -107,7 +107,13 @@ func (s *Set) read() *view {
 	r := newReader(s)
 	shared := map[Type]*builder{}
 	for _, t := range []Type{Email, Phone, Employer, Domain, Street, HouseNumber, City, State, Postcode, Country} {
-		shared[t] = v.builder(strings.ReplaceAll(string(t), "_", " "), Field{Type: t})
+		f := Field{Type: t}
+		for _, x := range s.spec.Fields { // columns of one type are one, and the strictest limit holds
+			if x.Type == t && x.Limit > 0 && (f.Limit == 0 || x.Limit < f.Limit) {
+				f.Limit = x.Limit
+			}
+		}
+		shared[t] = v.builder(strings.ReplaceAll(string(t), "_", " "), f)
 	}
 	own := make([]*builder, len(s.spec.Fields))
 	for i, f := range s.spec.Fields {

@@ -59,10 +59,9 @@ const (
 )
 
 type destination struct {
-	opt   Options
-	api   *vendorapi.API
-	log   *slog.Logger
-	sleep func(context.Context, time.Duration) error
+	opt Options
+	api *vendorapi.API
+	log *slog.Logger
 
 	fields map[string]map[string]sfield // by object, then name in lower case
 
@@ -113,7 +112,7 @@ func open(p activate.OpenParams) (activate.Destination, error) {
 	if err != nil {
 		return nil, fault.Wrap(err, "salesforce")
 	}
-	d := &destination{opt: *o, log: p.Log, sleep: p.Sleep, fields: map[string]map[string]sfield{}}
+	d := &destination{opt: *o, log: p.Log, fields: map[string]map[string]sfield{}}
 	d.api = &vendorapi.API{Name: "salesforce", Base: vendorapi.Trim(o.Instance) + "/services/data/v" + o.Version, Client: c, Judge: d.judge}
 	return d, nil
 }

@@ -161,7 +161,9 @@ func (a *app) reviewList(ctx context.Context, of, kind string, limit int) error 
 	if all > len(list) {
 		a.con.Say("and %s more: --limit 0 shows all, --export FILE writes them.", console.Thousands(int64(all-len(list))))
 	}
-	a.con.Say("Look closer: millrace identity explain %s %s. Decide: millrace identity review accept|reject ITEM --reason \"...\"", orText(list[0].Left, "A"), orText(list[0].Right, "B"))
+	if i := slices.IndexFunc(list, func(it reviewItem) bool { return it.Right != "" }); i >= 0 {
+		a.con.Say("Look closer: millrace identity explain %s %s. Decide: millrace identity review accept|reject ITEM --reason \"...\"", list[i].Left, list[i].Right)
+	}
 	return nil
 }
 

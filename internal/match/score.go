@@ -190,7 +190,7 @@ func (s *Edges) veto(a, b int32, x verdict) uint8 {
 		return 4
 	case x.total >= units(s.o.Cut) && x.total-x.support < units(s.o.Cut):
 		return 3
-	case s.e.doubtful(x, units(s.o.Cut)):
+	case s.e.doubtful(x, units(s.o.Cut), s.o.Strict):
 		return 3
 	}
 	return 0
@@ -199,13 +199,13 @@ func (s *Edges) veto(a, b int32, x verdict) uint8 {
 // relatedMargin is what a pair must have above the cut where its names do not say that they are one.
 const relatedMargin = 5 * unit
 
-// namesakeMargin is what a pair must have above the cut that shares its name and no value of its own, in lists where relatives
-// and colleagues are.
+// namesakeMargin is what a pair must have above the cut, where Options.Strict asks for it, that agrees in its name and in no value
+// of its own, in lists where relatives and colleagues are.
 const namesakeMargin = 2 * unit
 
 // doubtful reports whether the names of a pair leave open, or deny, that the two are one, and too little else speaks for it:
 // relatives and colleagues share addresses, switchboards, surnames, and in time mailboxes.
-func (e *engine) doubtful(x verdict, cut int32) bool {
+func (e *engine) doubtful(x verdict, cut int32, strict bool) bool {
 	if len(e.comps) == 0 || e.comps[0].part != partName {
 		return false
 	}
@@ -220,13 +220,16 @@ func (e *engine) doubtful(x verdict, cut int32) bool {
 	}
 	switch {
 	case l == nameExact: // namesakes share a name too
-		return len(e.kin) > 0 && x.total < cut+namesakeMargin && e.own(x) == 0
+		return strict && len(e.kin) > 0 && x.total < cut+namesakeMargin && e.own(x) == 0
 	case len(e.kin) == 0: // nothing that relatives could share
 		return near && !(l >= nameSwapped && l <= nameBothClose) && e.own(x) == 0
 	case l >= nameSwapped && l <= nameBothClose:
 		return near && e.own(x) == 0
 	case l == nameSurnameOnly || l == nameGivenOnly || l == nameDiffers || l == surnameDiffers || l == givenDiffers:
-		return e.own(x) < 2 && (near || x.related <= -unit)
+		if strict {
+			return e.own(x) < 2 && (near || x.related <= -unit)
+		}
+		return near && (e.own(x) == 0 || x.related <= -unit)
 	}
 	return near && (x.related <= -unit || e.own(x) == 0)
 }

@@ -31,8 +31,12 @@ type Options struct {
 	OneToOne bool
 	// AcrossOnly proposes pairs of records of different sources only.
 	AcrossOnly bool
-	Overrides  []Override
-	Log        *slog.Logger // nil: silent
+	// Strict asks for a value of their own (an address, a number, a date of birth) that two people agree on where only their names
+	// do, and for two where their names contradict: fewer namesakes and heirs of mailboxes are joined, more records that hold
+	// little stay alone.
+	Strict    bool
+	Overrides []Override
+	Log       *slog.Logger // nil: silent
 }
 
 // The defaults, one setting for all data.

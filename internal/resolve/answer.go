@@ -50,7 +50,7 @@ const (
 // Match scores the pairs and groups the rows.
 func (j *Job) Match(ctx context.Context) (*Answer, error) {
 	a := &Answer{Job: j, alone: map[rowRef]float64{}}
-	o := match.Options{Threads: j.o.Threads, OneToOne: j.o.Link, AcrossOnly: j.o.Link, Log: j.o.Log}
+	o := match.Options{Threads: j.o.Threads, OneToOne: j.o.Link, AcrossOnly: j.o.Link, Strict: true, Log: j.o.Log}
 	if j.o.Careful {
 		g := carefulGuard
 		o.Guard, o.Cut = &g, carefulCut

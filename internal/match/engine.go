@@ -177,8 +177,6 @@ type verdict struct {
 	related  int32
 	relation int // the relation that takes most
 	pattern  pattern
-	// contradicts is set when two values that belong to one entity only differ.
-	contradicts bool
 }
 
 // Weights of single agreements are bounded by rarest; a shared value counts at most this much.

@@ -112,8 +112,7 @@ func (s *Set) decide(all []Override) (*decided, error) {
 	order(must)
 	order(cannot)
 	group := map[int32]int32{}
-	var root func(x int32) int32
-	root = func(x int32) int32 {
+	root := func(x int32) int32 {
 		for {
 			p, ok := group[x]
 			if !ok || p == x {

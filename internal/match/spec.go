@@ -3,7 +3,6 @@ package match
 import (
 	"fmt"
 	"slices"
-	"sort"
 
 	"millrace/internal/fault"
 	"millrace/internal/normal"
@@ -103,18 +102,6 @@ func (s Spec) Check() error {
 		return &fault.Error{Key: "fields", Msg: "no column to match by", Hint: "Name at least one column that tells " + plural(s.Entity) + " apart: a name, an e-mail address, a telephone number, an id."}
 	}
 	return nil
-}
-
-// columns are the fields that are compared, in an order that does not depend on the order of the columns (P4).
-func (s Spec) columns() []Field {
-	out := make([]Field, 0, len(s.Fields))
-	for _, f := range s.Fields {
-		if f.Type != Ignore {
-			out = append(out, f)
-		}
-	}
-	sort.SliceStable(out, func(i, j int) bool { return out[i].Name < out[j].Name })
-	return out
 }
 
 func plural(e Entity) string {

@@ -50,7 +50,6 @@ func (b *bag) of(i int) []uint32 { return b.val[b.off[i]:b.off[i+1]] }
 type table struct {
 	dict
 	name string
-	id   int // place among the engine's tables, by which the model knows it
 }
 
 // column is a bag of values of one table.
@@ -67,10 +66,7 @@ type column struct {
 type name struct{ given, middle, surname, full uint32 }
 
 // builder collects the values of one column, record by record.
-type builder struct {
-	c    *column
-	last int
-}
+type builder struct{ c *column }
 
 func (v *view) builder(name string, f Field) *builder {
 	d := newDict()

@@ -84,7 +84,7 @@ func TestStateSurvivesSIGKILL(t *testing.T) {
 	want := r.digest(true)
 	_, state, _ := r.do("GET", "/_twin/state", nil)
 	// A write that is under way when the process dies is either there or not; the next start must not trip over it.
-	done := make(chan int)
+	done, first := make(chan int), make(chan struct{}, 1)
 	go func() {
 		n := 0
 		for ; ; n++ {
@@ -97,9 +97,18 @@ func TestStateSurvivesSIGKILL(t *testing.T) {
 			if err != nil {
 				break
 			}
+			select {
+			case first <- struct{}{}:
+			default:
+			}
 		}
 		done <- n
 	}()
+	select { // a busy machine takes its time
+	case <-first:
+	case <-done:
+		t.Fatal("no post was answered")
+	}
 	time.Sleep(60 * time.Millisecond)
 	kill()
 	answered := <-done

@@ -20,6 +20,8 @@ columns:
   message: {description: What was said.}
   attempts: {description: How often it was sent., tags: [operational]}
   failed_at: {description: Since when (UTC)., tags: [operational], data_tests: [not_null]}
+data_tests:
+  - unique_combination: {columns: [sync, key_id]}
 --- */
 with newest as (
   select *

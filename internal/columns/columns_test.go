@@ -2,7 +2,6 @@ package columns
 
 import (
 	"encoding/csv"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -149,7 +148,7 @@ func TestPublic(t *testing.T) {
 		if got := brief(r); got != want {
 			t.Errorf("%s\n got %s\nwant %s", file, got, want)
 			for _, x := range r.Columns {
-				t.Log(fmt.Sprintf("  %-20s %-14s %s", x.Name, x.Type, x.Why))
+				t.Logf("  %-20s %-14s %s", x.Name, x.Type, x.Why)
 			}
 		}
 	}

@@ -131,9 +131,6 @@ func (f *File) Each(ctx context.Context, fn func(n int, row []Cell) error) error
 	return f.eachDuck(ctx, row)
 }
 
-// errEnough ends a reading that has seen what it wanted.
-var errEnough = errors.New("enough")
-
 // Sample reads about n rows: half of them the first, the others spread evenly over the rest.
 func (f *File) Sample(ctx context.Context, n int) ([][]Cell, error) {
 	var out [][]Cell

@@ -192,6 +192,11 @@ func (r *delivery) group(ctx context.Context, rows []state.OutboxRow) (int, erro
 	if err := r.e.point("batch:read"); err != nil {
 		return moved, err
 	}
+	if records == nil {
+		if err := r.recall(ctx, allowed); err != nil {
+			return moved, err
+		}
+	}
 	var send []outgoing
 	var known []state.Outcome
 	for _, x := range allowed {
@@ -305,6 +310,33 @@ func (r *delivery) look(ctx context.Context, ts []ticket) (map[string]Record, er
 	}
 	r.readFails = 0
 	return records, nil
+}
+
+// recall fills in the remote ids of records that were met before, where nothing was looked up that would say them: a
+// message, say, is changed by its id only.
+func (r *delivery) recall(ctx context.Context, ts []ticket) error {
+	if _, reads := r.d.(Reader); !reads {
+		return nil
+	}
+	var keys []string
+	for _, t := range ts {
+		if Op(t.row.Op) == Upsert && t.row.Payload.RemoteID == "" {
+			keys = append(keys, t.row.KeyID)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	known, err := r.e.State.Ledger.Some(ctx, r.scope, keys)
+	if err != nil {
+		return err
+	}
+	for i, t := range ts {
+		if e, ok := known[t.row.KeyID]; ok && Op(t.row.Op) == Upsert && t.row.Payload.RemoteID == "" {
+			ts[i].row.Payload.RemoteID = e.RemoteID
+		}
+	}
+	return nil
 }
 
 func asRow(x state.OutboxRow, values map[string]json.RawMessage) Row {

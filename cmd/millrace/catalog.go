@@ -13,6 +13,7 @@ import (
 	"millrace/activate/meta"
 	"millrace/activate/postgres"
 	"millrace/activate/salesforce"
+	slackdest "millrace/activate/slack"
 	"millrace/activate/webhook"
 	"millrace/extract"
 	builtin "millrace/extract/connectors"
@@ -71,6 +72,7 @@ func destinations() []activate.Connector {
 		postgres.Connector(),
 		salesforce.Connector(),
 		webhook.Connector(),
+		slackdest.Connector(),
 	}
 	// Vendors with several kinds of object list them themselves.
 	return slices.Concat(list, meta.Connectors(), linkedin.Connectors())

@@ -186,7 +186,7 @@ func (c *crm) build(t *testing.T, dir string, day, threads int, shuffle *rand.Ra
 			}
 		}
 	}
-	g, err := transform.Load(ctx, transform.LoadParams{FS: c.files(t, shuffle), Given: handed, Operators: identity.Operators(keyID),
+	g, err := transform.Load(ctx, transform.LoadParams{FS: c.files(t, shuffle), Given: handed, Functions: functions(t, c.files(t, nil)), Operators: identity.Operators(keyID),
 		Run: transform.Run{Project: "test", Target: "dev", TimeZone: time.UTC, Currency: "USD", Now: time.Date(2026, 3, 1+day, 6, 0, 0, 0, time.UTC)}})
 	if err != nil {
 		t.Fatal(err)

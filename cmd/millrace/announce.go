@@ -73,7 +73,7 @@ func (a *app) tellSlack(ctx context.Context, text string) error {
 		Error string `json:"error"`
 	}
 	if err := json.Unmarshal(resp.Body, &answer); err != nil {
-		return fmt.Errorf("Slack's answer cannot be read: %w", err)
+		return fmt.Errorf("the answer of Slack cannot be read: %w", err)
 	}
 	if !answer.OK {
 		return &fault.Error{Key: "alerts.slack", Msg: "Slack refused the message: " + answer.Error, Hint: "Check the token's scope chat:write, and that the app is in the channel."}

@@ -41,13 +41,12 @@ its records (hubspot:contact:1000001), by an e-mail address, or a company by its
 
 // kindOf is one of the two kinds of entity, with the names of its relations.
 type kindOf struct {
-	of, plural           string // person, people
-	membership, id       string // relation and its id column
-	records, history     string
-	edges, pairs         string
-	identifiers, golden  string
-	idPrefix, label      string // label: the column of records that people know it by
-	harmless, identifier []string
+	of, plural          string // person, people
+	membership, id      string // relation and its id column
+	records, history    string
+	edges, pairs        string
+	identifiers, golden string
+	idPrefix, label     string // label: the column of records that people know it by
 }
 
 func personKind() kindOf {

@@ -150,11 +150,12 @@ type Sync struct {
 	Name string
 	File SyncFile
 
-	path    string
-	node    config.Node
-	options any
-	fields  []field
-	held    []Breaker // see Hold
+	path      string
+	node      config.Node
+	options   any
+	connector Connector
+	fields    []field
+	held      []Breaker // see Hold
 }
 
 type field struct {
@@ -199,6 +200,7 @@ func (s *Sync) check(catalog []Connector) error {
 		}
 		l.Add(s.node.Get("destination").Fault(fault.DidYouMean(f.Destination, names), "there is no such destination"))
 	} else {
+		s.connector = catalog[i]
 		s.options = catalog[i].Options()
 		if f.Config.IsZero() {
 			// An empty mapping, so that what is missing is named by the destination's own required keys.
@@ -299,6 +301,9 @@ func (s *Sync) check(catalog []Connector) error {
 
 // Options is what `config:` holds, as the destination's connector defines it.
 func (s *Sync) Options() any { return s.options }
+
+// Connector is the catalog's entry that the sync was read with.
+func (s *Sync) Connector() Connector { return s.connector }
 
 // Path is the file's path, for messages.
 func (s *Sync) Path() string { return s.path }

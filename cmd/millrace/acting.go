@@ -23,13 +23,17 @@ import (
 func (a *app) syncs(p *project.Project) ([]*activate.Sync, error) {
 	var out []*activate.Sync
 	var errs fault.List
+	catalog, err := projectDestinations(p)
+	if err != nil {
+		return nil, err // syncs would be said to name destinations that do not exist
+	}
 	for _, d := range p.Activate {
 		src, err := os.ReadFile(filepath.Join(p.Dir, d.Path))
 		if err != nil {
 			errs.Add(fault.Wrap(err, "read %s", d.Path))
 			continue
 		}
-		s, err := activate.ParseSync(fileName(d.Path), d.Path, src, p.Env, destinations())
+		s, err := activate.ParseSync(fileName(d.Path), d.Path, src, p.Env, catalog)
 		if err != nil {
 			errs.Add(err)
 			continue
@@ -41,12 +45,7 @@ func (a *app) syncs(p *project.Project) ([]*activate.Sync, error) {
 
 // openDestination opens what a sync writes to. Nothing goes to the network yet.
 func (a *app) openDestination(s *activate.Sync) (activate.Destination, error) {
-	for _, c := range destinations() {
-		if c.Name == s.File.Destination {
-			return c.Open(activate.OpenParams{Sync: s.Name, Options: s.Options(), Budgets: &a.budgets, Log: a.log.With("sync", s.Name), Now: a.clock, Sleep: sleep, Rand: rand.Float64})
-		}
-	}
-	return nil, &fault.Error{File: s.Path(), Key: "destination", Value: s.File.Destination, Msg: "unknown destination"}
+	return s.Connector().Open(activate.OpenParams{Sync: s.Name, Options: s.Options(), Budgets: &a.budgets, Log: a.log.With("sync", s.Name), Now: a.clock, Sleep: sleep, Rand: rand.Float64})
 }
 
 // sleep waits, unless the run is told to stop.

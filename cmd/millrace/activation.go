@@ -547,7 +547,8 @@ func switchOf(p *project.Project, what string) (decision.Switch, error) {
 	for _, f := range p.Activate {
 		syncs = append(syncs, fileName(f.Path))
 	}
-	for _, c := range destinations() {
+	catalog, _ := projectDestinations(p) // a broken file must not be in the way of stopping something
+	for _, c := range catalog {
 		dests = append(dests, c.Name)
 	}
 	isSync, isDest := slices.Contains(syncs, what), slices.Contains(dests, what)

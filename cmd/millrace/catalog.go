@@ -8,6 +8,7 @@ import (
 	"millrace/activate"
 	"millrace/activate/googleads"
 	"millrace/activate/googledm"
+	"millrace/activate/httpdest"
 	"millrace/activate/hubspot"
 	"millrace/activate/linkedin"
 	"millrace/activate/meta"
@@ -74,8 +75,23 @@ func destinations() []activate.Connector {
 		webhook.Connector(),
 		slackdest.Connector(),
 	}
+	declared, err := httpdest.Builtin()
+	if err != nil {
+		panic(err) // embedded files that cannot be read: the binary is broken
+	}
 	// Vendors with several kinds of object list them themselves.
-	return slices.Concat(list, meta.Connectors(), linkedin.Connectors())
+	return slices.Concat(list, meta.Connectors(), linkedin.Connectors(), declared)
+}
+
+// projectDestinations are the destinations above and the project's own files; one with a built-in name takes its place.
+func projectDestinations(p *project.Project) ([]activate.Connector, error) {
+	list := destinations()
+	own, err := httpdest.Project(p.Dir, p.Env)
+	for _, c := range own {
+		list = slices.DeleteFunc(list, func(x activate.Connector) bool { return x.Name == c.Name })
+		list = append(list, c)
+	}
+	return list, err
 }
 
 // operators are the SQL nodes that need Go. keyID is the keyed hash of identifiers under which tombstones are looked up; nil

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"millrace/activate"
+	"millrace/activate/httpdest"
 	"millrace/internal/atomicfile"
 	"millrace/internal/console"
 	"millrace/internal/fault"
@@ -34,6 +35,7 @@ func schemaKinds() []schemaKind {
 		{"unit-test", "sql/**/*.test.yml", "unit tests of SQL models on given rows", transform.UnitSchema},
 		{"policy", "models/*.yml", "a policy", models.Schema},
 		{"sync", "activate/*.yml", "a sync", func() map[string]any { return activate.Schema(destinations()) }},
+		{"destination", "activate/connectors/*.yml", "a destination of your own, declared in a file", httpdest.FileSchema},
 		{"report", "reports/*.yml", "a report", func() map[string]any { return reportCatalog().Schema() }},
 	}
 	for _, c := range connectors(nil) {

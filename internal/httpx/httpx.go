@@ -426,6 +426,9 @@ func (c *Client) roundTrip(ctx context.Context, req Request, u *url.URL, stream 
 			hr.Header[http.CanonicalHeaderKey(k)] = append([]string(nil), vs...)
 		}
 	}
+	if req.Repeat == RepeatNever && (hr.Header.Get("Idempotency-Key") != "" || hr.Header.Get("X-Idempotency-Key") != "") {
+		hr.GetBody = nil // with such a header net/http repeats a call by itself when a connection breaks
+	}
 	if hr.Header.Get("User-Agent") == "" {
 		hr.Header.Set("User-Agent", "millrace")
 	}

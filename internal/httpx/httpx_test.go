@@ -521,3 +521,22 @@ func TestOpenStreams(t *testing.T) {
 	_, err = io.ReadAll(r.Stream)
 	wantClass(t, err, Transient, "breaks off")
 }
+
+// net/http repeats a call that has an Idempotency-Key when a kept connection breaks; RepeatNever forbids it.
+func TestNeverRepeatedForItsIdempotencyKey(t *testing.T) {
+	var calls atomic.Int32
+	f := newFixture(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			calls.Add(1)
+			panic(http.ErrAbortHandler)
+		}
+	}, nil)
+	if _, err := f.get(t, "/"); err != nil { // a connection to keep
+		t.Fatal(err)
+	}
+	_, err := f.Do(context.Background(), Request{Method: "POST", URL: f.srv.URL, Body: []byte("{}"), Header: http.Header{"Idempotency-Key": {"1"}}, Repeat: RepeatNever})
+	wantClass(t, err, Unknown)
+	if n := calls.Load(); n != 1 {
+		t.Errorf("the call was made %d times", n)
+	}
+}

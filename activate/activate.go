@@ -163,6 +163,7 @@ type Connector struct {
 type OpenParams struct {
 	Sync    string   // the sync's name, for messages
 	Options any      // what Connector.Options returned, filled
+	Dir     string   // the project's folder, absolute; empty where there is no project
 	Budgets *Budgets // rate budgets by account; use Budgets.For, which takes nil too
 	Log     *slog.Logger
 	Now     func() time.Time

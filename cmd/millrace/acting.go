@@ -45,7 +45,11 @@ func (a *app) syncs(p *project.Project) ([]*activate.Sync, error) {
 
 // openDestination opens what a sync writes to. Nothing goes to the network yet.
 func (a *app) openDestination(s *activate.Sync) (activate.Destination, error) {
-	return s.Connector().Open(activate.OpenParams{Sync: s.Name, Options: s.Options(), Budgets: &a.budgets, Log: a.log.With("sync", s.Name), Now: a.clock, Sleep: sleep, Rand: rand.Float64})
+	dir := ""
+	if a.proj != nil {
+		dir = a.proj.Dir
+	}
+	return s.Connector().Open(activate.OpenParams{Sync: s.Name, Options: s.Options(), Dir: dir, Budgets: &a.budgets, Log: a.log.With("sync", s.Name), Now: a.clock, Sleep: sleep, Rand: rand.Float64})
 }
 
 // sleep waits, unless the run is told to stop.

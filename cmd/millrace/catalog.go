@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"millrace/activate"
+	"millrace/activate/files"
 	"millrace/activate/googleads"
 	"millrace/activate/googledm"
 	"millrace/activate/httpdest"
@@ -74,6 +75,7 @@ func destinations() []activate.Connector {
 		salesforce.Connector(),
 		webhook.Connector(),
 		slackdest.Connector(),
+		files.Connector(),
 	}
 	declared, err := httpdest.Builtin()
 	if err != nil {

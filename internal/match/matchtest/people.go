@@ -33,14 +33,13 @@ type Options struct {
 
 // person is one simulated person.
 type person struct {
-	id              string
-	given, surname  string
-	email, work     string
-	mobile, line    string
-	born            string
-	home, lastHome  address
-	firm, lastFirm  int
-	records, family int
+	id             string
+	given, surname string
+	email          string
+	mobile, line   string
+	born           string
+	home, lastHome address
+	firm, lastFirm int
 }
 
 type address struct{ house, street, city, post string }

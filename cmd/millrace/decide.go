@@ -308,5 +308,16 @@ func (a *app) stateless(ctx context.Context) (*session, func(), error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the state of target %s: %w", p.Target, err)
 	}
+	if p.File.Twin != nil && a.flags.now == "" {
+		// The project's time is the simulated vendors': the one of its latest run, for a plan expires by that.
+		last, err := db.Runs.Last(ctx, "", 1)
+		if err != nil {
+			db.Close()
+			return nil, nil, err
+		}
+		if len(last) == 1 && !last[0].Now.IsZero() {
+			now = last[0].Now
+		}
+	}
 	return &session{p: p, state: db, now: now, clock: a.clock}, func() { db.Close() }, nil
 }

@@ -130,6 +130,21 @@ type linker struct {
 // clipped bounds what one pair says about two groups: overwhelming agreement of one pair must not drown contradictions.
 const clipped = 15 * unit
 
+// contradicted is what a pair counts against joining two groups that share a value although their names contradict.
+const contradicted = clipped
+
+// contradicting reports whether the names of two people cannot be one's.
+func contradicting(e *engine, x verdict) bool {
+	if len(e.comps) == 0 || e.comps[0].part != partName || e.v.set.spec.Entity != Person {
+		return false
+	}
+	switch x.pattern.level(0) {
+	case nameSurnameOnly, nameGivenOnly, nameDiffers:
+		return true
+	}
+	return false
+}
+
 // component joins the records of one component under the guard.
 func (l *linker) component(members []int32, cut int32) {
 	n := len(members)
@@ -152,6 +167,10 @@ func (l *linker) component(members []int32, cut int32) {
 			no := s.veto(a, b, x)
 			w[i*n+j] = min(max(x.total, -clipped), clipped)
 			w[j*n+i] = w[i*n+j]
+			if s.o.Strict && vetoes[no] == VetoShared && contradicting(s.e, x) { // what they share is the reason for the veto, and must not outweigh it
+				w[i*n+j] = min(w[i*n+j], -contradicted)
+				w[j*n+i] = w[i*n+j]
+			}
 			if no != 0 && vetoes[no] != VetoShared {
 				veto[i*n+j], veto[j*n+i] = true, true
 			}

@@ -166,16 +166,7 @@ func compareEmail(v *view) *comparison {
 		locals[i], _, _ = strings.Cut(s, "@")
 		in[i] = letters(s)
 	}
-	rest := func(i int, local string) string {
-		for _, w := range v.names.of(i) {
-			for _, n := range [...]string{v.surname.texts[v.whole[w].surname], v.given.texts[v.whole[w].given]} {
-				if len(n) >= 3 {
-					local = strings.Replace(local, n, "", 1)
-				}
-			}
-		}
-		return strings.Trim(local, "._-")
-	}
+	own := mailboxNames{v}
 	find := func(a, b int) outcome {
 		return best(c, a, b, func(x, y uint32) outcome {
 			if x == y {
@@ -200,9 +191,13 @@ func compareEmail(v *view) *comparison {
 				switch {
 				case edits(digits(m), digits(n), 1) > 1: // jane.doe81 is not jane.doe4
 					level = emailDiffers
-				case max(len(rest(a, m)), len(rest(b, n))) < 3 && edits(s[len(m):], t[len(n):], 2) > 2:
+				case max(own.rest(a, m), own.rest(b, n)) < 3 && edits(s[len(m):], t[len(n):], 2) > 2:
 					level = emailDiffers
 				}
+			}
+			// Karen.Thompson@ and Karin.Thompson@ differ as the names do, in no slip of the pen.
+			if (level == emailTypo || level == emailAlike) && s[len(locals[x]):] == t[len(locals[y]):] && own.explain(a, b, locals[x], locals[y]) {
+				level = emailDiffers
 			}
 			return outcome{level: level}
 		})

@@ -327,8 +327,8 @@ func (e *engine) provisional(ctx context.Context, b *blocks, o Options, near *[]
 	return u.roots(), ctx.Err()
 }
 
-// frequencies counts the entities of each value.
-func (v *view) frequencies(m *Model, comps []*comparison, group []int32, sampled float64) []Frequency {
+// frequencies counts the entities of each value. Holders, when given, says anew which groups hold a full name.
+func (v *view) frequencies(m *Model, comps []*comparison, group []int32, sampled float64, holders func([]uint64, []int32) []uint64) []Frequency {
 	seen := map[*table]bool{}
 	var out []Frequency
 	for i, c := range comps {
@@ -339,14 +339,18 @@ func (v *view) frequencies(m *Model, comps []*comparison, group []int32, sampled
 				if l.whole && l.group == 0 {
 					u = m.Comparisons[i].Levels[k-1].U
 				}
-				out = append(out, v.frequency(l.freq, group, u, sampled))
+				h := holders
+				if l.freq != v.full {
+					h = nil
+				}
+				out = append(out, v.frequency(l.freq, group, u, sampled, h))
 			}
 		}
 	}
 	return out
 }
 
-func (v *view) frequency(t *table, group []int32, u, sampled float64) Frequency {
+func (v *view) frequency(t *table, group []int32, u, sampled float64, holders func([]uint64, []int32) []uint64) Frequency {
 	held := make([]uint64, 0, v.n) // value and group
 	add := func(i int, value uint32) {
 		if value != 0 {
@@ -378,6 +382,9 @@ func (v *view) frequency(t *table, group []int32, u, sampled float64) Frequency 
 	}
 	slices.Sort(held)
 	held = slices.Compact(held)
+	if holders != nil {
+		held = holders(held, group)
+	}
 	f := Frequency{Name: t.name, Counts: map[string]int{}}
 	var single, double float64
 	groups := map[uint32]bool{}

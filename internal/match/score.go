@@ -231,6 +231,9 @@ func (e *engine) doubtful(x verdict, cut int32, strict bool) bool {
 		}
 		return near && (e.own(x) == 0 || x.related <= -unit)
 	}
+	if strict && l >= surnameExact && len(e.kin) > 0 && x.related <= -unit && e.own(x) == 0 {
+		return true // half a name and what a family or a team shares
+	}
 	return near && (x.related <= -unit || e.own(x) == 0)
 }
 

@@ -159,7 +159,11 @@ func Train(ctx context.Context, s *Set, o Options) (*Model, error) {
 		if err != nil {
 			return nil, err
 		}
-		m.Frequencies = v.frequencies(m, comps, groups, sampled)
+		var holders func(held []uint64, group []int32) []uint64
+		if o.Strict && m.Entity == Company {
+			holders = e.holders
+		}
+		m.Frequencies = v.frequencies(m, comps, groups, sampled, holders)
 	}
 	return m, ctx.Err()
 }

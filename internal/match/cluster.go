@@ -131,7 +131,7 @@ type linker struct {
 const clipped = 15 * unit
 
 // contradicted is what a pair counts against joining two groups that share a value although their names contradict.
-const contradicted = clipped
+const contradicted = 8 * unit
 
 // contradicting reports whether the names of two people cannot be one's.
 func contradicting(e *engine, x verdict) bool {

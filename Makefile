@@ -33,6 +33,7 @@ test: ## unit, property, script and arch tests with the race detector; skipped t
 
 e2e: build ## fresh project, real input, bad input, kill -9, readers during publishes: against the built binary
 	@MILLRACE_E2E=$(CURDIR)/$(BIN) ./.ci/gotest -count=1 -timeout 20m ./cmd/millrace/e2e/...
+	@./.ci/gotest -count=1 -timeout 10m -run Fivetran ./cmd/millrace
 
 soak: build ## the long suites whole
 	@MILLRACE_SOAK=1 MILLRACE_E2E=$(CURDIR)/$(BIN) ./.ci/gotest -count=1 -timeout 80m ./...

@@ -39,6 +39,9 @@ func (d dump) env() string {
 // TestFivetranFixture runs rows of our own through the sets: versions, deletions, merges, devices, millionths, a customer
 // that no table of customers has.
 func TestFivetranFixture(t *testing.T) {
+	if raceEnabled {
+		t.Skip("whole builds of 41 tables: `make e2e` runs it without the race detector")
+	}
 	root, err := filepath.Abs("testdata/fivetran")
 	if err != nil {
 		t.Fatal(err)
@@ -67,6 +70,9 @@ func TestFivetranFixture(t *testing.T) {
 
 // TestFivetranSamples runs the public sample rows through the same sets.
 func TestFivetranSamples(t *testing.T) {
+	if raceEnabled {
+		t.Skip("whole builds of 41 tables: `make e2e` runs it without the race detector")
+	}
 	root, err := filepath.Abs("../../../shared/data")
 	if err != nil {
 		t.Fatal(err)
